@@ -1,0 +1,120 @@
+// Package incidents is what people do about trouble: incidents and their timeline, escalation policies, the paging
+// engine and postmortems. Transitions are pure: they take an incident and a time and return a Change, which storage
+// commits as a whole. Providers live in incidents/notify, one small package each.
+package incidents
+
+import (
+	"time"
+)
+
+// State is where an incident stands. Resolved is terminal: the same trouble again is a new incident.
+type State string
+
+// The states.
+const (
+	Triggered    State = "triggered"
+	Acknowledged State = "acknowledged"
+	Resolved     State = "resolved"
+)
+
+// Severity is how bad it is, in PagerDuty's words.
+type Severity string
+
+// The severities, worst first. Critical and Error page; Warning and Info open an incident that nobody is woken for.
+const (
+	Critical Severity = "critical" // burning 14.4 times too fast
+	Error    Severity = "error"    // 6 times
+	Warning  Severity = "warning"  // 3 times
+	Info     Severity = "info"     // budget would just be spent
+)
+
+// Incident is one trouble from first alert to resolution.
+type Incident struct {
+	ID               string            `json:"id"`     // UUID
+	Number           int64             `json:"number"` // counts up from 1, for people; unique in the installation
+	Tenant           string            `json:"tenant"` // "" for the operator's own
+	GroupKey         string            `json:"groupKey"`
+	Title            string            `json:"title"`
+	Summary          string            `json:"summary"`
+	Severity         Severity          `json:"severity"`
+	State            State             `json:"state"`
+	Service          string            `json:"service"`
+	SLO              string            `json:"slo"` // id of the SLO whose burn alert opened it, or ""
+	Labels           map[string]string `json:"labels"`
+	RunbookURL       string            `json:"runbookUrl"`
+	BudgetSpent      *float64          `json:"budgetSpent"` // share of the whole error budget spent by this incident so far; nil is unknown
+	Policy           Policy            `json:"policy"`      // as it was when paging began; later edits don't touch it
+	Step             int               `json:"step"`        // steps already paged in this round, 0..len(Policy.Steps)
+	Loop             int               `json:"loop"`        // rounds completed
+	NextEscalationAt *time.Time        `json:"nextEscalationAt"`
+	StartedAt        time.Time         `json:"startedAt"` // earliest start of its alerts
+	OpenedAt         time.Time         `json:"openedAt"`
+	AcknowledgedAt   *time.Time        `json:"acknowledgedAt"`
+	AcknowledgedBy   string            `json:"acknowledgedBy"`
+	ResolvedAt       *time.Time        `json:"resolvedAt"`
+	ResolvedBy       string            `json:"resolvedBy"`
+	UpdatedAt        time.Time         `json:"updatedAt"`
+	Trace            string            `json:"trace"` // W3C traceparent of the intake that opened it
+}
+
+// EventKind says what a timeline entry records.
+type EventKind string
+
+// The kinds of timeline entries.
+const (
+	EventOpened       EventKind = "opened"
+	EventAlertJoined  EventKind = "alert_joined"
+	EventAlertEnded   EventKind = "alert_ended"
+	EventSeverity     EventKind = "severity_raised"
+	EventEscalated    EventKind = "escalated"
+	EventExhausted    EventKind = "escalation_exhausted"
+	EventPageSent     EventKind = "page_sent"
+	EventPageFailed   EventKind = "page_failed" // an attempt failed; it is tried again unless the text says it is final
+	EventPageCanceled EventKind = "page_canceled"
+	EventNobody       EventKind = "nobody_to_page"
+	EventAcknowledged EventKind = "acknowledged"
+	EventResolved     EventKind = "resolved"
+	EventNote         EventKind = "note"
+)
+
+// Event is one entry of the append-only timeline.
+type Event struct {
+	ID       int64          `json:"id"`
+	Incident string         `json:"incident"`
+	Tenant   string         `json:"tenant"`
+	At       time.Time      `json:"at"`
+	Kind     EventKind      `json:"kind"`
+	Actor    string         `json:"actor"` // access.Principal.ID
+	Name     string         `json:"name"`  // the actor's name for people
+	Text     string         `json:"text"`
+	Detail   map[string]any `json:"detail,omitempty"`
+}
+
+// Signal is what alerting hands over: one alert that should open, join or end an incident.
+type Signal struct {
+	Fingerprint string
+	Tenant      string
+	GroupKey    string // alerts with the same key and tenant share one open incident
+	Title       string
+	Summary     string
+	Severity    Severity
+	Service     string
+	SLO         string
+	Labels      map[string]string
+	RunbookURL  string
+	BudgetSpent *float64
+	Policy      Policy // resolved from definitions; empty where nobody is named
+	StartsAt    time.Time
+	EndsAt      time.Time
+	Firing      bool
+	Trace       string
+}
+
+// Change is what a transition asks storage to commit together: the incident as it is now, the entries for its timeline
+// and the pages to send. CancelPages drops pages of the incident that were not attempted yet.
+type Change struct {
+	Incident    Incident
+	Events      []Event
+	Pages       []Page
+	CancelPages bool
+}

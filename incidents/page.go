@@ -1,0 +1,104 @@
+package incidents
+
+import (
+	"context"
+	"time"
+)
+
+// Action is what a page tells a provider.
+type Action string
+
+// The actions, as PagerDuty's Events API v2 names them.
+const (
+	ActionTrigger     Action = "trigger"
+	ActionAcknowledge Action = "acknowledge"
+	ActionResolve     Action = "resolve"
+)
+
+// PageState is where a page stands in the outbox.
+type PageState string
+
+// The states of a page. Pending and Sending with an expired lease are claimed again; the others are final.
+const (
+	PagePending  PageState = "pending"
+	PageSending  PageState = "sending"
+	PageSent     PageState = "sent"
+	PageFailed   PageState = "failed"
+	PageCanceled PageState = "canceled"
+)
+
+// Page is one row of the outbox: one message to one target. (Incident, Action, Step, Loop, Target) is unique.
+type Page struct {
+	ID        int64     `json:"id"`
+	Incident  string    `json:"incident"`
+	Tenant    string    `json:"tenant"`
+	Action    Action    `json:"action"`
+	Step      int       `json:"step"` // 1-based step of the policy; 0 for acknowledge and resolve
+	Loop      int       `json:"loop"`
+	Target    Target    `json:"target"`
+	DedupKey  string    `json:"dedupKey"` // incident id and policy name: the same for all pages of an incident
+	State     PageState `json:"state"`
+	Attempts  int       `json:"attempts"`
+	NextAt    time.Time `json:"nextAt"`
+	CreatedAt time.Time `json:"createdAt"`
+	Trace     string    `json:"trace"` // W3C traceparent of what caused it
+}
+
+// Attempt is one try at sending a page. Outcome is "" while in flight, which a crash leaves behind for all to see.
+type Attempt struct {
+	ID         int64         `json:"id"`
+	Page       int64         `json:"page"`
+	Incident   string        `json:"incident"`
+	Tenant     string        `json:"tenant"`
+	Number     int           `json:"number"` // 1-based
+	Provider   string        `json:"provider"`
+	StartedAt  time.Time     `json:"startedAt"`
+	Took       time.Duration `json:"took"`
+	Outcome    string        `json:"outcome"`    // "sent", "retry", "failed", "canceled" or ""
+	StatusCode int           `json:"statusCode"` // the provider's HTTP status, 0 where there was none
+	ProviderID string        `json:"providerId"` // what the provider calls it, where it says
+	Error      string        `json:"error"`      // for people; never holds a secret
+}
+
+// Notification is all a provider needs to tell people about a page.
+type Notification struct {
+	Page        Page
+	Incident    Incident
+	IncidentURL string // the incident's page in our UI
+	At          time.Time
+}
+
+// Receipt is what a provider answered.
+type Receipt struct {
+	StatusCode int
+	ProviderID string
+}
+
+// Notifier sends one notification. Its error's fault kind decides: Limited, Unavailable, Timeout and Internal are tried
+// again (Limited and Unavailable after RetryAfter where it is set), all other kinds are final. A Receipt may come with
+// an error. Send must return when ctx ends.
+type Notifier interface {
+	Send(ctx context.Context, n Notification) (Receipt, error)
+}
+
+// Outbox is the pages' storage. One method is one transaction; all times are the database's.
+type Outbox interface {
+	// ClaimDue leases up to most pages that are due (pending and NextAt passed, or sending with an expired lease), the
+	// oldest first and at most one per incident and target at a time, raises Attempts and records the Attempt as in
+	// flight. A leased page is claimed by nobody else until the lease ends.
+	ClaimDue(ctx context.Context, most int, lease time.Duration) ([]Claim, error)
+	// Current returns the incident as it is at this moment, for the check right before sending.
+	Current(ctx context.Context, incident string) (Incident, error)
+	// Finish records how the attempt ended, with its timeline entry: Outcome sent, failed or canceled ends the page,
+	// retry makes it due again after retryIn. A claim whose lease was taken over by another is a fault.Conflict.
+	Finish(ctx context.Context, c Claim, a Attempt, retryIn time.Duration) error
+	// Wait returns when a page may have become due: at a notification, or after at most the given time.
+	Wait(ctx context.Context, atMost time.Duration) error
+}
+
+// Claim is a leased page with its incident and the attempt under way.
+type Claim struct {
+	Page     Page
+	Incident Incident
+	Attempt  Attempt
+}

@@ -1,0 +1,25 @@
+package slo
+
+// Contract is what one tenant was promised: the SLA behind its report.
+type Contract struct {
+	Tenant   string    `json:"tenant"` // metadata.name of the Tenant document
+	Name     string    `json:"name"`   // for people
+	Tier     string    `json:"tier"`   // such as "gold"; stands on our own request metrics
+	Zone     string    `json:"zone"`   // IANA zone of the calendar month; UTC unless set
+	Region   string    `json:"region"` // home region
+	Promises []Promise `json:"promises"`
+}
+
+// Promise is one line of a contract. Its objective is the SLA's, usually below the SLO's.
+type Promise struct {
+	SLO       string       `json:"slo"` // SLO id
+	Objective Objective    `json:"objective"`
+	Credits   []CreditTier `json:"credits"`
+}
+
+// CreditTier grants a credit below a measured figure: Below 99.9 gives Credit 10 (per cent of the fee).
+// Exactly at Below nothing is granted. The lowest tier that applies wins.
+type CreditTier struct {
+	Below  float64 `json:"below" yaml:"below"`
+	Credit float64 `json:"credit" yaml:"credit"`
+}
