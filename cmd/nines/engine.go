@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/nines-sre/nines/service"
+	"github.com/nines-sre/nines/service/engine"
+	"github.com/spf13/cobra"
+)
+
+const parentPoll = time.Second
+
+func (a *cli) engineCommand() *cobra.Command {
+	def := service.DefaultConfig()
+	var c engine.Config
+	cmd := &cobra.Command{
+		Use: "engine", Short: "Run the metrics engine alone (serve starts it as a child)", Args: args(cobra.NoArgs),
+		Long: "Run the metrics engine: scraping, storage, rules and PromQL behind the Prometheus HTTP API. 'nines serve' starts\n" +
+			"it as a child and restarts it; run it by hand to look at a data folder. NINES_ENGINE_TOKEN, where set, is the\n" +
+			"bearer token it asks for and sends its alerts with.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c.Token = os.Getenv("NINES_ENGINE_TOKEN")
+			c.AlertsToken = c.Token
+			c.DataDir, _ = cmd.Flags().GetString("data")
+			c.Log = slog.New(slog.NewJSONHandler(a.err, nil))
+			ctx, stop := withParent(cmd.Context())
+			defer stop()
+			return engine.Run(ctx, c, func(string) {})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.Listen, "listen", def.EngineListen, "address of the Prometheus HTTP API")
+	f.StringVar(&c.ConfigFile, "config", "", "Prometheus configuration file")
+	f.StringVar(&c.RuleDir, "rules", "", "folder of rule files")
+	f.StringVar(&c.AlertsURL, "alerts-url", "", "Alertmanager API to send alerts to, without /api/v2")
+	f.DurationVar(&c.Retention, "retention", def.Retention, "how long samples are kept")
+	f.Int64Var(&c.MemoryLimit, "memory", def.EngineMemory, "soft memory limit in bytes")
+	f.Int64Var(&c.MinFree, "min-free", def.EngineMinFree, "free bytes of disk below which no samples are taken")
+	return cmd
+}
+
+// withParent ends the context when the process that started this one is gone, on systems that do not tell a child.
+func withParent(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	parent := os.Getppid()
+	go func() {
+		tick := time.NewTicker(parentPoll)
+		defer tick.Stop()
+		for os.Getppid() == parent {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		cancel()
+	}()
+	return ctx, cancel
+}

@@ -1,0 +1,144 @@
+// Package definitions turns definition files of every kind into one Catalog and keeps the applied one at hand. It knows
+// the kinds and how they refer to each other; what a kind means belongs to its domain package, and where versions are
+// kept to storage.
+package definitions
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/capacity/autoscale"
+	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/slo"
+)
+
+// The kinds of documents. Sloth files carry no kind; they are kept under KindSloth and their service's name.
+const (
+	KindService   = "Service"
+	KindSLO       = "SLO"
+	KindPolicy    = "EscalationPolicy"
+	KindTenant    = "Tenant"
+	KindWorkload  = "Workload"
+	KindPrices    = "PriceSheet"
+	KindSloth     = "Sloth"
+	DefaultPolicy = "default" // the policy of alerts that nobody claims
+)
+
+var kinds = []string{KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices}
+
+// Contract is a tenant's contract with the version of its definition.
+type Contract struct {
+	slo.Contract
+	Version int
+}
+
+// Catalog is a consistent set of definitions: every reference in it leads somewhere.
+type Catalog struct {
+	slos      map[string]slo.Versioned
+	policies  map[string]incidents.Policy
+	services  map[string]alerting.Service
+	contracts map[string]Contract
+	workloads map[string]autoscale.Workload
+	prices    map[string]cost.PriceSheet
+}
+
+func newCatalog() *Catalog {
+	return &Catalog{
+		slos: map[string]slo.Versioned{}, policies: map[string]incidents.Policy{}, services: map[string]alerting.Service{},
+		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
+	}
+}
+
+// SLOs returns every SLO, ordered by id.
+func (c *Catalog) SLOs() []slo.Versioned {
+	return slices.SortedFunc(maps.Values(c.slos), func(a, b slo.Versioned) int { return cmp.Compare(a.SLO.ID, b.SLO.ID) })
+}
+
+// SLO returns the SLO of that id.
+func (c *Catalog) SLO(id string) (slo.Versioned, bool) { v, ok := c.slos[id]; return v, ok }
+
+// Policy returns the escalation policy of that name.
+func (c *Catalog) Policy(name string) (incidents.Policy, bool) {
+	p, ok := c.policies[name]
+	return p, ok
+}
+
+// Services returns every service, ordered by name.
+func (c *Catalog) Services() []alerting.Service {
+	return slices.SortedFunc(maps.Values(c.services), func(a, b alerting.Service) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Contracts returns every tenant's contract, ordered by tenant.
+func (c *Catalog) Contracts() []Contract {
+	return slices.SortedFunc(maps.Values(c.contracts), func(a, b Contract) int { return cmp.Compare(a.Tenant, b.Tenant) })
+}
+
+// Contract returns the contract of the tenant.
+func (c *Catalog) Contract(tenant string) (Contract, bool) {
+	v, ok := c.contracts[tenant]
+	return v, ok
+}
+
+// Workload returns the workload of that name.
+func (c *Catalog) Workload(name string) (autoscale.Workload, bool) {
+	w, ok := c.workloads[name]
+	return w, ok
+}
+
+// Workloads returns the workloads' names in order.
+func (c *Catalog) Workloads() []string { return slices.Sorted(maps.Keys(c.workloads)) }
+
+// PriceSheets returns every price sheet, ordered by name.
+func (c *Catalog) PriceSheets() []cost.PriceSheet {
+	names := slices.Sorted(maps.Keys(c.prices))
+	sheets := make([]cost.PriceSheet, 0, len(names))
+	for _, name := range names {
+		sheets = append(sheets, c.prices[name])
+	}
+	return sheets
+}
+
+// Tier returns the tenant's tier for our own metrics: "none" without a tenant, "unknown" without a contract.
+func (c *Catalog) Tier(tenant string) string {
+	if tenant == "" {
+		return "none"
+	}
+	contract, ok := c.contracts[tenant]
+	if !ok || contract.Tier == "" {
+		return "unknown"
+	}
+	return contract.Tier
+}
+
+// Router returns how alerts find their escalation policy. runbook gives the URL of a runbook by name.
+func (c *Catalog) Router(runbook func(name string) string) incidents.Router {
+	r := incidents.Router{Policies: c.policies, SLOPolicy: map[string]string{}, ServicePolicy: map[string]string{}, Default: DefaultPolicy}
+	runbooks := map[string]string{}
+	for id, v := range c.slos {
+		r.SLOPolicy[id] = v.SLO.Alerting.Policy
+		runbooks[id] = v.SLO.Alerting.Runbook
+	}
+	for name, s := range c.services {
+		r.ServicePolicy[name] = s.Policy
+	}
+	r.Runbook = func(sloID, service string) string {
+		name := cmp.Or(runbooks[sloID], c.services[service].Runbook)
+		if name == "" {
+			return ""
+		}
+		return runbook(name)
+	}
+	return r
+}
+
+// key orders and identifies records.
+func key(kind, name string) string { return kind + "/" + name }
+
+// recordOf makes the record that storage keeps of a document.
+func recordOf(d manifest.Document, kind, name string) manifest.Record {
+	return manifest.Record{Kind: kind, Name: name, Text: d.Text()}
+}

@@ -1,0 +1,236 @@
+package definitions
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/capacity/autoscale"
+	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/slo"
+)
+
+// Limits on one set of files.
+const (
+	maxFiles    = 2000
+	maxProblems = 200 // a set with more is cut, and says so
+)
+
+// Set is what was read from files: the documents' records and the catalog they make.
+type Set struct {
+	Catalog *Catalog
+	Records []manifest.Record
+}
+
+// Load reads files of every kind and checks each document and all references between them. stored are definitions
+// already applied, which references may lead to; a file's document replaces a stored one of the same kind and name.
+// runbook reports whether a runbook of that name ships. All problems are returned at once; with any, Set is not usable.
+func Load(files []manifest.File, stored []manifest.Record, runbook func(name string) bool) (Set, manifest.Problems) {
+	if len(files) > maxFiles {
+		return Set{}, manifest.Problems{{File: files[0].Name, Message: fmt.Sprintf("is one of %d files; at most %d are read at once", len(files), maxFiles)}}
+	}
+	l := &loader{catalog: newCatalog(), seen: map[string]manifest.Document{}, runbook: runbook}
+	for _, f := range files {
+		docs, problems := manifest.Read(f)
+		l.problems = append(l.problems, problems...)
+		l.unread = l.unread || len(problems) > 0
+		for _, d := range docs {
+			l.add(d, 0)
+		}
+	}
+	fresh := len(l.records)
+	l.addStored(stored)
+	if !l.unread { // what stands in a document that could not be read would show up again as a dangling reference
+		l.references()
+	}
+	if len(l.problems) > maxProblems {
+		more := len(l.problems) - maxProblems
+		l.problems = append(l.problems.Sorted()[:maxProblems], manifest.Problem{File: "...", Message: fmt.Sprintf("and %d problems more", more)})
+	}
+	return Set{Catalog: l.catalog, Records: l.records[:fresh]}, l.problems
+}
+
+type loader struct {
+	catalog  *Catalog
+	records  []manifest.Record
+	seen     map[string]manifest.Document // where each kind/name was defined
+	docs     []referring
+	problems manifest.Problems
+	unread   bool // some document did not even parse
+	runbook  func(string) bool
+}
+
+// referring is a document whose references are still to be checked.
+type referring struct {
+	doc  manifest.Document
+	refs []reference
+}
+
+type reference struct{ field, kind, name string }
+
+func (l *loader) addStored(stored []manifest.Record) {
+	for _, r := range stored {
+		if _, replaced := l.seen[key(r.Kind, r.Name)]; replaced || r.Deleted {
+			continue
+		}
+		name := fmt.Sprintf("%s %s (version %d, as applied)", r.Kind, r.Name, r.Version)
+		docs, problems := manifest.Read(manifest.File{Name: name, Text: r.Text})
+		l.problems = append(l.problems, problems...)
+		for _, d := range docs {
+			l.add(d, r.Version)
+		}
+	}
+}
+
+func (l *loader) add(d manifest.Document, version int) {
+	if d.APIVersion == "prometheus/v1" && d.Kind == "" {
+		l.addSloth(d, version)
+		return
+	}
+	if d.APIVersion != manifest.APIVersion {
+		l.fail(d.Problem("apiVersion", "%q is not known; this version reads %s and Sloth's prometheus/v1", d.APIVersion, manifest.APIVersion))
+		return
+	}
+	if !slices.Contains(kinds, d.Kind) {
+		l.fail(d.Problem("kind", "%q is not known; the kinds are %s", d.Kind, strings.Join(kinds, ", ")))
+		return
+	}
+	if !l.claim(d, d.Kind, d.Metadata.Name) {
+		return
+	}
+	l.fail(l.read(d, version)...)
+	l.records = append(l.records, recordOf(d, d.Kind, d.Metadata.Name))
+}
+
+// read decodes the document into the catalog and notes what it refers to.
+func (l *loader) read(d manifest.Document, version int) manifest.Problems {
+	name := d.Metadata.Name
+	switch d.Kind {
+	case KindService:
+		s, problems := alerting.ReadService(d)
+		l.catalog.services[name] = s
+		l.refer(d, reference{"spec.policy", KindPolicy, s.Policy}, reference{"spec.runbook", "runbook", s.Runbook})
+		return problems
+	case KindSLO:
+		s, problems := slo.ReadSLO(d)
+		l.claimSLO(d, s, version)
+		l.refer(d, reference{"spec.service", KindService, s.Service}, reference{"spec.alerting.policy", KindPolicy, s.Alerting.Policy},
+			reference{"spec.alerting.runbook", "runbook", s.Alerting.Runbook})
+		return problems
+	case KindPolicy:
+		p, problems := incidents.ReadPolicy(d)
+		l.catalog.policies[name] = p
+		return problems
+	case KindTenant:
+		c, problems := slo.ReadContract(d)
+		l.catalog.contracts[name] = Contract{c, version}
+		for i, p := range c.Promises {
+			l.refer(d, reference{fmt.Sprintf("spec.promises.%d.slo", i), KindSLO, p.SLO})
+		}
+		return problems
+	case KindWorkload:
+		w, problems := autoscale.ReadWorkload(d)
+		l.catalog.workloads[name] = w
+		l.refer(d, reference{"spec.service", KindService, w.Service})
+		return problems
+	default:
+		p, problems := cost.ReadPriceSheet(d)
+		l.catalog.prices[name] = p
+		return problems
+	}
+}
+
+func (l *loader) addSloth(d manifest.Document, version int) {
+	slos, problems := slo.ReadSloth(d)
+	l.fail(problems...)
+	if len(slos) == 0 {
+		return
+	}
+	service := slos[0].Service
+	if !l.claim(d, KindSloth, service) {
+		return
+	}
+	for _, s := range slos {
+		l.claimSLO(d, s, version)
+	}
+	l.records = append(l.records, recordOf(d, KindSloth, service))
+}
+
+// claim notes that the document defines kind/name, and reports a second definition of it.
+func (l *loader) claim(d manifest.Document, kind, name string) bool {
+	if first, again := l.seen[key(kind, name)]; again {
+		l.fail(d.Problem("metadata.name", "%s %s is already defined at %s:%d; keep one or rename it", kind, name, first.File, first.Line))
+		return false
+	}
+	l.seen[key(kind, name)] = d
+	return true
+}
+
+// claimSLO puts the SLO into the catalog; two documents must not make the same id, whatever their formats.
+func (l *loader) claimSLO(d manifest.Document, s slo.SLO, version int) {
+	if s.ID == "" {
+		return // its reader has said why
+	}
+	if _, again := l.catalog.slos[s.ID]; again {
+		l.fail(d.Problem("metadata.name", "makes the SLO id %s, which is already taken; ids are <service>-<name>", s.ID))
+		return
+	}
+	l.catalog.slos[s.ID] = slo.Versioned{SLO: s, Version: version}
+}
+
+func (l *loader) refer(d manifest.Document, refs ...reference) {
+	l.docs = append(l.docs, referring{d, refs})
+}
+
+func (l *loader) fail(problems ...manifest.Problem) { l.problems = append(l.problems, problems...) }
+
+func (l *loader) references() {
+	for _, r := range l.docs {
+		for _, ref := range r.refs {
+			if ref.name != "" && !l.exists(ref) {
+				l.fail(r.doc.Problem(ref.field, "there is no %s named %q; define it in the same files, or apply it first", ref.kind, ref.name))
+			}
+		}
+	}
+}
+
+func (l *loader) exists(ref reference) bool {
+	var ok bool
+	switch ref.kind {
+	case KindService:
+		_, ok = l.catalog.services[ref.name]
+	case KindPolicy:
+		_, ok = l.catalog.policies[ref.name]
+	case KindSLO:
+		_, ok = l.catalog.slos[ref.name]
+	default: // a runbook: one that ships, or a full URL
+		ok = strings.HasPrefix(ref.name, "https://") || strings.HasPrefix(ref.name, "http://") || l.runbook(ref.name)
+	}
+	return ok
+}
+
+// LoadSLOs reads the SLOs of native and Sloth files alone, without asking that what they refer to is there. Documents
+// of other kinds are passed over.
+func LoadSLOs(files []manifest.File) ([]slo.SLO, manifest.Problems) {
+	l := &loader{catalog: newCatalog(), seen: map[string]manifest.Document{}}
+	for _, f := range files {
+		docs, problems := manifest.Read(f)
+		l.fail(problems...)
+		for _, d := range docs {
+			if d.Kind == KindSLO || d.APIVersion != manifest.APIVersion {
+				l.add(d, 0)
+			}
+		}
+	}
+	var slos []slo.SLO
+	for _, v := range l.catalog.SLOs() {
+		slos = append(slos, v.SLO)
+	}
+	if len(slos) == 0 && len(l.problems) == 0 {
+		l.fail(manifest.Problem{File: files[0].Name, Message: "holds no SLO"})
+	}
+	return slos, l.problems
+}
