@@ -1,5 +1,5 @@
-// Package alerting is what arrives: alerts, their identity and lifetime, matchers over them, and how an alert becomes a
-// Signal that opens or joins an incident. It leaves out storage and people; the time comes in as an argument.
+// Package alerting is what arrives: alerts, their identity and lifetime, matchers over them, and the services they are
+// about. It leaves out storage and people, and what an alert means for an incident; the time comes in as an argument.
 package alerting
 
 import "time"

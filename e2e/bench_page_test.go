@@ -110,6 +110,7 @@ func startOurs(t *testing.T, shop *shop, interval, settle, scrape string) *world
 	}
 	w.plane = startPlane(t, planeOptions{scrape: strings.ReplaceAll(text, "SHOP", shop.listen), env: pageKeys})
 	definitions := definitionsFor(w.sink.URL, "http://127.0.0.1:1")
+	definitions = strings.Replace(definitions, "window: 2h", "window: 30d", 1)
 	if interval == "" {
 		definitions = strings.Replace(definitions, "  interval: 1s\n  settle: 500ms\n", "", 1)
 	}

@@ -22,7 +22,7 @@ import (
 // customer's figure equals what the shop itself counted.
 func TestMainLoop(t *testing.T) {
 	t.Parallel()
-	pd := pagerdutytest.Start(t)
+	pd := pagerdutytest.New(t)
 	w := startWorld(t, pd.URL)
 
 	// All customers are served, and nobody is paged for it.
@@ -51,11 +51,11 @@ func TestMainLoop(t *testing.T) {
 	checkWebhookPage(t, w.sink.pages()[0], incident)
 	eventually(t, 20*time.Second, "PagerDuty is paged", func() error {
 		if len(pd.Events()) == 0 {
-			return fmt.Errorf("no event; refused: %v", pd.Problems())
+			return fmt.Errorf("no event; refused: %v", pd.Refused())
 		}
 		return nil
 	})
-	if e := pd.Events()[0]; e.Action != "trigger" || e.DedupKey != incident.ID+"/shop-oncall" {
+	if e := pd.Events()[0]; e.EventAction != "trigger" || e.DedupKey != incident.ID+"/shop-oncall" {
 		t.Errorf("PagerDuty got %+v", e)
 	}
 
@@ -64,13 +64,8 @@ func TestMainLoop(t *testing.T) {
 	if !strings.Contains(out, "acknowledged") {
 		t.Errorf("ack says %q", out)
 	}
-	eventually(t, 10*time.Second, "PagerDuty hears of the acknowledgement", func() error { return pd.Saw("acknowledge") })
+	eventually(t, 10*time.Second, "PagerDuty hears of the acknowledgement", func() error { return saw(pd, "acknowledge") })
 	time.Sleep(9 * time.Second) // the delay of the second step: nothing to wait for but its absence
-	for _, page := range w.sink.pages() {
-		if page.Body["type"] == "incident.trigger" && strings.Contains(fmt.Sprint(page.Body), `"step":2`) {
-			t.Errorf("a page was sent after the acknowledgement: %v", page.Body)
-		}
-	}
 	if got := len(w.triggers()); got != 1 {
 		t.Errorf("%d trigger pages, want the one before the acknowledgement", got)
 	}
@@ -83,14 +78,25 @@ func TestMainLoop(t *testing.T) {
 		}
 		return nil
 	})
-	eventually(t, 10*time.Second, "PagerDuty hears of the resolution", func() error { return pd.Saw("resolve") })
-	if problems := pd.Problems(); len(problems) > 0 {
-		t.Errorf("PagerDuty's schema was broken: %v", problems)
+	eventually(t, 10*time.Second, "PagerDuty hears of the resolution", func() error { return saw(pd, "resolve") })
+	if refused := pd.Refused(); len(refused) > 0 {
+		t.Errorf("PagerDuty's schema was broken: %v", refused)
 	}
 
 	w.figuresEqualTheTruth()
 	w.postmortemTells(incident)
 	w.restartKeepsEverything(incident)
+}
+
+func saw(pd *pagerdutytest.Server, action string) error {
+	var seen []string
+	for _, e := range pd.Events() {
+		if e.EventAction == action {
+			return nil
+		}
+		seen = append(seen, e.EventAction)
+	}
+	return fmt.Errorf("it heard %v", seen)
 }
 
 func startWorld(t *testing.T, pagerDutyURL string) *world {
@@ -153,7 +159,7 @@ func (p *plane) waitForIncident(tenant string) incidents.Incident {
 func (w *world) triggers() []webhookPage {
 	var out []webhookPage
 	for _, page := range w.sink.pages() {
-		if page.Body["type"] == "incident.trigger" {
+		if page.Body["type"] == "incident.triggered" {
 			out = append(out, page)
 		}
 	}

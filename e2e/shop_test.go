@@ -28,7 +28,7 @@ scrape_configs:
   static_configs: [{targets: ["OPS"]}]
 `
 
-// shopDefinitions is one promise about the shop at one-second speed, paging SINK and PAGERDUTY, and its customers.
+// shopDefinitions is one promise about the shop at one-second speed, paging SINK and PD_ENDPOINT, and its customers.
 const shopDefinitions = `
 apiVersion: nines/v1
 kind: Service
@@ -41,7 +41,7 @@ metadata: {name: availability}
 spec:
   service: shop
   objective: 99.9
-  window: 30d
+  window: 2h
   interval: 1s
   settle: 500ms
   sli:
@@ -60,7 +60,7 @@ spec:
   steps:
   - targets:
     - webhook: {url: "SINK", secret: {env: E2E_WEBHOOK_SECRET}}
-    - pagerduty: {routingKey: {env: E2E_PAGERDUTY_KEY}, endpoint: "PAGERDUTY"}
+    - pagerduty: {routingKey: {env: E2E_PAGERDUTY_KEY}, endpoint: "PD_ENDPOINT"}
   - delay: 8s
     targets:
     - webhook: {url: "SINK/second", secret: {env: E2E_WEBHOOK_SECRET}}
@@ -120,7 +120,7 @@ spec:
 
 func definitionsFor(sink, pagerDuty string) string {
 	text := strings.ReplaceAll(shopDefinitions, "SINK", sink)
-	return strings.ReplaceAll(text, "PAGERDUTY", pagerDuty)
+	return strings.ReplaceAll(text, "PD_ENDPOINT", pagerDuty)
 }
 
 // shop is a running example shop.

@@ -7,6 +7,8 @@ type Policy struct {
 	Name   string `json:"name"`
 	Repeat int    `json:"repeat"` // further rounds after the first; -1 for ever
 	Steps  []Step `json:"steps"`
+	// RepeatAfter is the time between a round's last step and the next round; zero means as RoundDelay says.
+	RepeatAfter time.Duration `json:"repeatAfter,omitempty"`
 }
 
 // Step pages its targets Delay after the step before it was paged; the first step Delay after the incident opened.

@@ -3,6 +3,8 @@ package service
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/internal/credential"
+	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/pgcluster"
 	"github.com/nines-sre/nines/service/prom"
 )
@@ -42,7 +45,7 @@ func (p *plane) startPostgres(ctx context.Context) error {
 	if p.config.DatabaseURL != "" {
 		return nil
 	}
-	cluster, err := pgcluster.Open(pgcluster.Config{Dir: filepath.Join(p.config.DataDir, "postgres"), Log: p.log.With("child", "postgres")})
+	cluster, err := p.openCluster()
 	if err != nil {
 		return err
 	}
@@ -55,14 +58,49 @@ func (p *plane) startPostgres(ctx context.Context) error {
 	return nil
 }
 
+// elsewhere names the file that says where the private cluster lies when it is not in the data folder.
+const elsewhere = "postgres.location"
+
+// openCluster prepares the private cluster in the data folder. As root PostgreSQL runs as another user, who cannot reach
+// a data folder below, say, /root; then the cluster goes to /var/lib/nines, and the data folder remembers where.
+func (p *plane) openCluster() (*pgcluster.Cluster, error) {
+	note := filepath.Join(p.config.DataDir, elsewhere)
+	dir := filepath.Join(p.config.DataDir, "postgres")
+	if moved, err := os.ReadFile(note); err == nil {
+		dir = strings.TrimSpace(string(moved))
+	}
+	open := func() (*pgcluster.Cluster, error) {
+		return pgcluster.Open(pgcluster.Config{Dir: dir, Log: p.log.With("child", "postgres")})
+	}
+	cluster, err := open()
+	if !fault.Is(err, fault.Invalid) || os.Geteuid() != 0 {
+		return cluster, err
+	}
+	path, absErr := filepath.Abs(p.config.DataDir)
+	if absErr != nil {
+		return nil, absErr
+	}
+	sum := sha256.Sum256([]byte(path))
+	_ = os.Remove(dir) // empty: nothing could be made in it
+	dir = filepath.Join("/var/lib/nines", hex.EncodeToString(sum[:6]))
+	if cluster, openErr := open(); openErr == nil {
+		p.log.Info("PostgreSQL's user cannot reach the data folder, so its cluster lies elsewhere", "folder", dir)
+		return cluster, os.WriteFile(note, []byte(dir+"\n"), 0o644)
+	}
+	return nil, err
+}
+
 // startEngine starts the built-in metrics engine as a process of its own, unless the installation has its own
-// Prometheus. It does not wait for it: the UI and paging must be up without it.
+// Prometheus. It does not wait for it: the UI and paging must be up without it. The token by which the engine and the
+// control plane know each other lives as long as this process and is handed over in the environment, never on a command
+// line.
 func (p *plane) startEngine(ctx context.Context) error {
 	if p.config.PrometheusURL != "" {
 		var err error
 		p.engine, err = prom.New(p.config.PrometheusURL, prom.Options{})
 		return err
 	}
+	p.engineToken, _ = credential.NewToken("engine_")
 	for _, dir := range []string{p.config.enginePath("rules"), p.config.enginePath("data")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
@@ -76,13 +114,10 @@ func (p *plane) startEngine(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.supervise(newChild("engine", p.log, p.metrics.child, p.runEngine))
+	p.engineChild = newChild("engine", p.log, p.metrics.child, p.runEngine)
+	p.supervise(p.engineChild)
 	return nil
 }
-
-// newEngineToken makes the secret by which the engine and the control plane know each other. It lives as long as this
-// process and is handed over in the environment, never on a command line.
-func (p *plane) newEngineToken() { p.engineToken, _ = credential.NewToken("engine_") }
 
 // runEngine is one life of the engine process.
 func (p *plane) runEngine(ctx context.Context, ready func()) error {
@@ -129,6 +164,7 @@ func (p *plane) watchEngine(ctx context.Context, ready func()) {
 	for ctx.Err() == nil {
 		if p.engine.Ready(ctx) == nil {
 			ready()
+			p.definitionsChanged() // it may have read the rules before the last change of definitions
 			return
 		}
 		select {
@@ -170,6 +206,9 @@ func forward(r io.Reader, log *slog.Logger) (last string) {
 			continue
 		}
 		level, message, attrs := parseLine(line)
+		if level == slog.LevelInfo {
+			level = slog.LevelDebug // a child's everyday news is for those who look for it
+		}
 		log.LogAttrs(context.Background(), level, message, attrs...)
 		last = message
 	}

@@ -77,11 +77,14 @@ func writeIfChanged(path string, text []byte) error {
 // loadRules puts the rules of the definitions in force to work. Where the engine is not ours the operator loads the
 // files that `nines slo generate` writes.
 func (p *plane) loadRules(ctx context.Context) error {
-	if p.engineToken == "" {
+	if p.engineChild == nil {
 		return nil
 	}
 	if err := p.writeRules(); err != nil {
 		return err
+	}
+	if p.engineStarting() {
+		return nil // it reads them when it starts, and once more when it is ready
 	}
 	return p.engine.Reload(ctx)
 }

@@ -44,10 +44,13 @@ type plane struct {
 	db           *postgres.DB
 	engine       *prom.Client
 	engineToken  string
+	engineChild  *child // nil where the engine is not ours
 	definitions  *definitions.Service
 	intelligence *intelligence.Service
 	app          *fiber.App
 	hub          *httpapi.Hub
+	engineBack   time.Time     // since when the metrics engine has been answering; zero while it does not
+	redefined    chan struct{} // definitions were changed and not yet taken over
 
 	password string // of the admin made at this start; "" otherwise
 	closers  []func()
@@ -59,7 +62,7 @@ func Run(ctx context.Context, c Config, o Options) error {
 	if err := c.Check(); err != nil {
 		return err
 	}
-	p := &plane{config: c, options: o, began: time.Now()}
+	p := &plane{config: c, options: o, began: time.Now(), redefined: make(chan struct{}, 1)}
 	defer p.close()
 	if err := p.start(ctx); err != nil {
 		if ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/service/postgres"
 	"github.com/nines-sre/nines/slo"
 	"golang.org/x/sync/errgroup"
 )
@@ -14,21 +15,40 @@ const (
 	escalateEvery = time.Second
 	lapseEvery    = 5 * time.Second
 	budgetEvery   = 15 * time.Second
-	retryListen   = time.Second
-	mostAtOnce    = 100
+	sessionsEvery = time.Hour
+
+	retryDefinitions = 2 * time.Second
+	mostAtOnce       = 100
+)
+
+// The periodic work, as metrics and the log name it.
+const (
+	jobEscalate = "escalate incidents"
+	jobLapse    = "end lapsed alerts"
+	jobLedger   = "copy the ledger"
+	jobBudgets  = "update budgets of open incidents"
+	jobSessions = "forget ended sessions"
 )
 
 // startWork starts what runs without being asked: paging and escalation first.
 func (p *plane) startWork(ctx context.Context, g *errgroup.Group) {
 	pager := p.pager()
 	g.Go(func() error { return pager.Run(ctx) })
-	g.Go(func() error { return p.every(ctx, escalateEvery, "escalate incidents", p.escalate) })
-	g.Go(func() error { return p.every(ctx, lapseEvery, "end lapsed alerts", p.lapse) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
-	g.Go(func() error { return p.every(ctx, p.config.LedgerEvery, "copy the ledger", p.copyLedger) })
-	g.Go(func() error {
-		return p.every(ctx, budgetEvery, "update the budget spent by open incidents", p.updateBudgets)
-	})
+	g.Go(func() error { return p.followDefinitions(ctx) })
+	for _, w := range []struct {
+		name     string
+		interval time.Duration
+		do       func(context.Context) error
+	}{
+		{jobEscalate, escalateEvery, p.escalate},
+		{jobLapse, lapseEvery, p.lapse},
+		{jobLedger, p.config.LedgerEvery, p.copyLedger},
+		{jobBudgets, budgetEvery, p.updateBudgets},
+		{jobSessions, sessionsEvery, p.forgetSessions},
+	} {
+		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
+	}
 }
 
 // every calls do at once and then at each tick until ctx ends. A failure is logged when it begins and when it is over,
@@ -40,14 +60,16 @@ func (p *plane) every(ctx context.Context, interval time.Duration, what string, 
 	for {
 		began := time.Now()
 		err := do(ctx)
-		p.metrics.job(what, err, time.Since(began))
+		if ctx.Err() == nil {
+			p.metrics.jobs.Observe(what, err, time.Since(began))
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && !failing:
 			p.log.Error("could not "+what+"; trying again", "error", err)
 		case err == nil && failing:
-			p.log.Info("can " + what + " again")
+			p.log.Info("could " + what + " again")
 		}
 		failing = err != nil
 		select {
@@ -66,16 +88,20 @@ func (p *plane) escalate(ctx context.Context) error {
 // lapse ends alerts whose source fell silent. While the metrics engine is away silence means nothing: the trouble may
 // still be there, so the alerts stay until it has had the time to tell them again.
 func (p *plane) lapse(ctx context.Context) error {
-	if !p.engineHeard(time.Now()) {
+	if !p.engineHeard(ctx, time.Now()) {
 		return nil
 	}
 	_, err := p.db.LapseAlerts(ctx, p.router())
 	return err
 }
 
-// copyLedger copies the buckets that have closed.
+// copyLedger copies the buckets that have closed. While our own engine is starting there is nothing to ask; what was
+// missed is caught up later.
 func (p *plane) copyLedger(ctx context.Context) error {
-	return p.copier.CopyOnce(ctx, time.Now().UTC())
+	if p.engineStarting() {
+		return nil
+	}
+	return p.ledgerCopier().CopyOnce(ctx, time.Now().UTC())
 }
 
 // updateBudgets writes the share of the error budget each open incident has spent so far.
@@ -89,14 +115,60 @@ func (p *plane) updateBudgets(ctx context.Context) error {
 			continue
 		}
 		impact, err := p.intelligence.Impact(ctx, operator, i)
-		if err != nil || impact.BudgetSpent == nil {
+		if err != nil || impact.BudgetShare == nil {
 			continue // shown as unknown until it can be had
 		}
-		if err := p.db.SetBudgetSpent(ctx, i.ID, *impact.BudgetSpent); err != nil {
+		if err := p.db.SetBudgetSpent(ctx, i.ID, *impact.BudgetShare); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *plane) forgetSessions(ctx context.Context) error {
+	_, err := p.db.ForgetSessions(ctx)
+	return err
+}
+
+// onChange hears of every committed change, of this process and of others.
+func (p *plane) onChange(c postgres.Change) {
+	p.hub.Publish(c.Topic, c.Tenant, c.ID)
+	if c.Topic == postgres.TopicDefinitions {
+		p.definitionsChanged()
+	}
+}
+
+func (p *plane) definitionsChanged() {
+	select {
+	case p.redefined <- struct{}{}:
+	default: // a reload that has not begun yet will see this change too
+	}
+}
+
+// followDefinitions takes over definitions whenever some process has changed them, and puts their rules to work. Where
+// that fails it tries again until it succeeds.
+func (p *plane) followDefinitions(ctx context.Context) error {
+	failing := false
+	for {
+		wait := (<-chan time.Time)(nil)
+		if failing {
+			wait = time.After(retryDefinitions)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.redefined:
+		case <-wait:
+		}
+		err := p.definitions.Refresh(ctx)
+		if err == nil {
+			err = p.loadRules(ctx)
+		}
+		if err != nil && !failing && ctx.Err() == nil {
+			p.log.Error("could not put changed definitions to work; trying again", "error", err)
+		}
+		failing = err != nil
+	}
 }
 
 // ledgerCopier copies closed buckets from the metrics engine into the ledger.
@@ -106,3 +178,22 @@ func (p *plane) ledgerCopier() *slo.Copier {
 		Width: p.config.LedgerBucket, Horizon: p.config.Retention, Log: p.log,
 	}
 }
+
+// engineGrace is how long a metrics engine that was away gets to tell its alerts again before silence ends them.
+const engineGrace = 2 * time.Minute
+
+// engineHeard reports whether the metrics engine has been answering for long enough that an alert it no longer tells is
+// really over. Only the loop that ends lapsed alerts calls it.
+func (p *plane) engineHeard(ctx context.Context, now time.Time) bool {
+	if p.engine.Ready(ctx) != nil {
+		p.engineBack = time.Time{}
+		return false
+	}
+	if p.engineBack.IsZero() {
+		p.engineBack = now
+	}
+	return now.Sub(p.engineBack) >= engineGrace
+}
+
+// engineStarting reports whether the engine is ours and not serving just now.
+func (p *plane) engineStarting() bool { return p.engineChild != nil && !p.engineChild.State().Up }

@@ -70,8 +70,11 @@ type Alerting struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	PageLabels  map[string]string `json:"pageLabels,omitempty"`   // on page tiers only
 	TicketLabel map[string]string `json:"ticketLabels,omitempty"` // on ticket tiers only
-	PageOff     bool              `json:"pageOff,omitempty"`
-	TicketOff   bool              `json:"ticketOff,omitempty"`
+	// PageAnnotations and TicketAnnotations stand on alerts of their tiers only, over Annotations.
+	PageAnnotations   map[string]string `json:"pageAnnotations,omitempty"`
+	TicketAnnotations map[string]string `json:"ticketAnnotations,omitempty"`
+	PageOff           bool              `json:"pageOff,omitempty"`
+	TicketOff         bool              `json:"ticketOff,omitempty"`
 }
 
 // Tier is one burn-rate alert: it fires while the budget burns Factor times too fast over both windows.

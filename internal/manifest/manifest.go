@@ -24,6 +24,7 @@ const APIVersion = "nines/v1"
 const (
 	MaxBytes = 256 << 10 // a larger file is refused unread
 	MaxDepth = 64        // nesting of maps and lists, flow or block
+	MaxKeys  = 512       // entries of one map; the YAML library compares every two of them
 )
 
 // File is one definition file as it was handed over: its name for messages and its text.
@@ -158,7 +159,8 @@ func envelope(file string, n *yaml.Node) (Document, Problems) {
 	if root.Kind != yaml.MappingNode {
 		return doc, Problems{{File: file, Line: root.Line, Message: "is not a mapping; a document starts with apiVersion, kind, metadata and spec"}}
 	}
-	problems := refuseAliases(file, root)
+	problems := refuseWide(file, root)
+	problems = append(problems, refuseAliases(file, root)...)
 	problems = append(problems, refuseDuplicates(file, root)...)
 	if len(problems) > 0 {
 		return doc, problems

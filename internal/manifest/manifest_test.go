@@ -102,6 +102,7 @@ func TestHostileFilesAreRefusedQuickly(t *testing.T) {
 		"not YAML":                      "a: b: c: d\n\t- x",
 		"name with a path":              "apiVersion: nines/v1\nkind: SLO\nmetadata: {name: ../x}\nspec: {}\n",
 		"control characters":            "apiVersion: nines/v1\x00\n",
+		"a map of 40 000 keys":          manyKeys(40_000),
 		"a flat list of 200 KB":         "x: [" + strings.Repeat("1,", 100<<10) + "]",
 	} {
 		began := time.Now()
@@ -118,6 +119,14 @@ func TestHostileFilesAreRefusedQuickly(t *testing.T) {
 			t.Errorf("%s took %v", name, took)
 		}
 	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(strings.ToLower(string(rune('A'+i%26))) + strings.Repeat("k", i/26%7) + string(rune('a'+i%23)) + ": 1\n")
+	}
+	return b.String()[:min(b.Len(), MaxBytes)]
 }
 
 func deepIndent(n int) string {

@@ -50,6 +50,16 @@ func refuseAliases(file string, n *yaml.Node) Problems {
 	return problems
 }
 
+func refuseWide(file string, n *yaml.Node) Problems {
+	var problems Problems
+	walk(n, func(n *yaml.Node) {
+		if n.Kind == yaml.MappingNode && len(n.Content)/2 > MaxKeys {
+			problems = append(problems, Problem{File: file, Line: n.Line, Message: fmt.Sprintf("has %d entries; at most %d are read: split it", len(n.Content)/2, MaxKeys)})
+		}
+	})
+	return problems
+}
+
 func refuseDuplicates(file string, n *yaml.Node) Problems {
 	var problems Problems
 	walk(n, func(n *yaml.Node) {

@@ -116,10 +116,11 @@ func (c *Catalog) Tier(tenant string) string {
 
 // Router returns how alerts find their escalation policy. runbook gives the URL of a runbook by name.
 func (c *Catalog) Router(runbook func(name string) string) incidents.Router {
-	r := incidents.Router{Policies: c.policies, SLOPolicy: map[string]string{}, ServicePolicy: map[string]string{}, Default: DefaultPolicy}
+	r := incidents.Router{Policies: c.policies, SLOPolicy: map[string]string{}, ServicePolicy: map[string]string{},
+		BudgetBy: map[string][]string{}, Default: DefaultPolicy}
 	runbooks := map[string]string{}
 	for id, v := range c.slos {
-		r.SLOPolicy[id] = v.SLO.Alerting.Policy
+		r.SLOPolicy[id], r.BudgetBy[id] = v.SLO.Alerting.Policy, v.SLO.BudgetBy
 		runbooks[id] = v.SLO.Alerting.Runbook
 	}
 	for name, s := range c.services {

@@ -1,0 +1,227 @@
+package incidents
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/nines-sre/nines/internal/fault"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Outcomes of an attempt.
+const (
+	OutcomeSent     = "sent"
+	OutcomeRetry    = "retry"
+	OutcomeFailed   = "failed"
+	OutcomeCanceled = "canceled"
+)
+
+// attempt sends one claimed page and writes down how that went.
+func (d *dispatch) attempt(ctx context.Context, c Claim, claimedAt time.Time) {
+	ctx, cancel := context.WithDeadline(ctx, claimedAt.Add(PageLease-time.Second))
+	provider := c.Page.Target.Provider()
+	ctx, span := d.span(ctx, c, provider)
+	started := d.Now()
+	receipt, why, err := d.tell(ctx, c, provider)
+	cancel()
+
+	a := c.Attempt
+	a.Provider, a.Took = provider, d.Now().Sub(started)
+	a.StatusCode, a.ProviderID = receipt.StatusCode, clip(receipt.ProviderID, 300)
+	retryIn := d.conclude(&a, c, err, why)
+	d.finish(context.WithoutCancel(ctx), c, a, retryIn)
+	endSpan(span, a)
+	d.report(c, a, err)
+}
+
+// tell checks that the page is still wanted and sends it. why is set where it is not wanted any more.
+func (d *dispatch) tell(ctx context.Context, c Claim, provider string) (r Receipt, why string, err error) {
+	notifier, ok := d.Notifiers[provider]
+	if !ok {
+		return Receipt{}, "", fault.New(fault.Invalid, "nothing is set up to send by %s", orUnknown(provider))
+	}
+	gate := d.gates[provider]
+	if !gate.enter(ctx) {
+		return Receipt{}, "", fault.New(fault.Unavailable, "%d earlier pages still wait for an answer of %s; not tried yet", d.Workers, provider)
+	}
+	defer gate.leave()
+	incident := d.current(ctx, c)
+	if why := unwanted(c.Page.Action, incident); why != "" {
+		return Receipt{}, why, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, PageTimeout)
+	defer cancel()
+	r, err = send(ctx, notifier, Notification{Page: c.Page, Incident: incident, IncidentURL: d.incidentURL(incident), At: d.Now()})
+	return r, "", err
+}
+
+// current returns the incident at this moment. When the storage fails to answer, the incident as it was claimed, a few
+// seconds ago at most, must do: a page too many is better than none.
+func (d *dispatch) current(ctx context.Context, c Claim) Incident {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	incident, err := d.Outbox.Current(ctx, c.Page.Incident)
+	if err != nil {
+		d.Log.Warn("a page is sent without a last look at its incident", "incident", c.Page.Incident, "page", c.Page.ID, "error", err)
+		return c.Incident
+	}
+	return incident
+}
+
+// unwanted says why a page is not to be sent any more, and "" if it is. Resolve pages always go.
+func unwanted(a Action, i Incident) string {
+	switch {
+	case a == ActionResolve:
+		return ""
+	case i.State == Resolved:
+		return "the incident was resolved before it was sent"
+	case a == ActionTrigger && i.State == Acknowledged:
+		return "the incident was acknowledged before it was sent"
+	case a == ActionAcknowledge && i.State == Triggered:
+		return "the acknowledgement was taken back before it was sent"
+	}
+	return ""
+}
+
+// send calls the notifier; a panic in it is its failure, not ours.
+func send(ctx context.Context, n Notifier, note Notification) (r Receipt, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.Wrap(fault.Internal, fmt.Errorf("panic: %v\n%s", p, debug.Stack()), "the notifier crashed")
+		}
+	}()
+	return n.Send(ctx, note)
+}
+
+func (d *dispatch) incidentURL(i Incident) string {
+	if d.BaseURL == "" {
+		return ""
+	}
+	return strings.TrimRight(d.BaseURL, "/") + "/incidents/" + url.PathEscape(i.ID)
+}
+
+// conclude sets the attempt's outcome and returns when a retry is due.
+func (d *dispatch) conclude(a *Attempt, c Claim, err error, why string) time.Duration {
+	switch {
+	case why != "":
+		a.Outcome, a.Error = OutcomeCanceled, why
+	case err == nil:
+		a.Outcome = OutcomeSent
+	case !transient(err):
+		a.Outcome, a.Error = OutcomeFailed, publicWords(err)
+	case c.Page.Attempts >= PageAttempts && d.Now().Sub(c.Page.CreatedAt) >= time.Hour:
+		a.Outcome, a.Error = OutcomeFailed, fmt.Sprintf("%s; given up after %d attempts", publicWords(err), c.Page.Attempts)
+	default:
+		a.Outcome, a.Error = OutcomeRetry, publicWords(err)
+		return RetryIn(c.Page.Attempts, retryAfter(err))
+	}
+	return 0
+}
+
+// transient reports whether trying again may help; see Notifier.
+func transient(err error) bool {
+	switch fault.KindOf(err) {
+	case fault.Limited, fault.Unavailable, fault.Timeout, fault.Internal:
+		return true
+	}
+	return false
+}
+
+// publicWords is what a person may read of a notifier's error: its message, and never its cause, which may hold an address
+// with a secret in it.
+func publicWords(err error) string {
+	var f *fault.Error
+	switch {
+	case errors.As(err, &f):
+		return clip(f.Message, 500)
+	case errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	}
+	return "the notifier failed in a way it does not explain"
+}
+
+func retryAfter(err error) time.Duration {
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return f.RetryAfter
+	}
+	return 0
+}
+
+const (
+	firstRetry = 15 * time.Second
+	maxRetry   = 15 * time.Minute
+)
+
+// RetryIn returns how long to wait after the attempt with the number (1-based) failed: 15 s, doubling up to 15 min, plus
+// up to a quarter so that retries of many pages spread; at least what the provider asks for, up to 15 min.
+func RetryIn(attempt int, asked time.Duration) time.Duration {
+	wait := maxRetry
+	if attempt >= 1 && attempt <= 6 {
+		wait = firstRetry << (attempt - 1)
+	}
+	wait = max(wait, min(asked, maxRetry))
+	return wait + rand.N(wait/4+1)
+}
+
+func (d *dispatch) span(ctx context.Context, c Claim, provider string) (context.Context, trace.Span) {
+	carrier := propagation.MapCarrier{"traceparent": c.Page.Trace}
+	ctx = propagation.TraceContext{}.Extract(ctx, carrier)
+	return otel.Tracer("github.com/nines-sre/nines/incidents").Start(ctx, "page "+orUnknown(provider),
+		trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+			attribute.String("nines.incident", c.Page.Incident),
+			attribute.String("nines.page.action", string(c.Page.Action)),
+			attribute.Int64("nines.page.id", c.Page.ID),
+			attribute.Int("nines.page.attempt", c.Page.Attempts),
+			attribute.String("nines.owner", d.Owner),
+		))
+}
+
+func endSpan(span trace.Span, a Attempt) {
+	span.SetAttributes(attribute.String("nines.page.outcome", a.Outcome))
+	if a.StatusCode != 0 {
+		span.SetAttributes(attribute.Int("http.response.status_code", a.StatusCode))
+	}
+	if a.Outcome == OutcomeRetry || a.Outcome == OutcomeFailed {
+		span.SetStatus(codes.Error, a.Error)
+	}
+	span.End()
+}
+
+// report tells the log and the observer. A crash is logged with its cause, everything else with its message only.
+func (d *dispatch) report(c Claim, a Attempt, err error) {
+	if d.Observe != nil {
+		d.Observe.Attempted(a.Provider, c.Page.Action, a.Outcome, a.Took, d.Now().Sub(c.Page.CreatedAt))
+	}
+	log := d.Log.With("incident", c.Page.Incident, "page", c.Page.ID, "provider", a.Provider,
+		"action", c.Page.Action, "attempt", c.Page.Attempts, "owner", d.Owner)
+	switch a.Outcome {
+	case OutcomeRetry:
+		log.Warn("a page was not sent; it is tried again", "reason", a.Error)
+	case OutcomeFailed:
+		log.Error("a page has failed for good", "reason", a.Error)
+	default:
+		log.Info("page "+a.Outcome, "took", a.Took)
+	}
+	var f *fault.Error
+	if errors.As(err, &f) && f.Kind == fault.Internal && f.Cause != nil {
+		log.Error("a notifier failed unexpectedly", "error", f.Cause)
+	}
+}
+
+func orUnknown(provider string) string {
+	if provider == "" {
+		return "no provider"
+	}
+	return provider
+}

@@ -1,0 +1,171 @@
+package incidents
+
+import (
+	"fmt"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/nines-sre/nines/internal/manifest"
+)
+
+// PolicyKind is the kind of documents that ReadPolicy reads.
+const PolicyKind = "EscalationPolicy"
+
+// Bounds of an escalation policy.
+const (
+	MaxSteps   = 20
+	MaxTargets = 10 // of one step
+	MaxRepeat  = 100
+	MaxDelay   = 7 * 24 * time.Hour
+)
+
+type policySpec struct {
+	Repeat      int               `yaml:"repeat"`
+	RepeatAfter manifest.Duration `yaml:"repeatAfter"`
+	Steps       []stepSpec        `yaml:"steps"`
+}
+
+type stepSpec struct {
+	Delay   manifest.Duration `yaml:"delay"`
+	Targets []Target          `yaml:"targets"`
+}
+
+// ReadPolicy reads an EscalationPolicy document and names every problem in it with its line.
+func ReadPolicy(d manifest.Document) (Policy, manifest.Problems) {
+	var spec policySpec
+	r := policyReader{doc: d, problems: d.DecodeSpec(&spec)}
+	p := Policy{Name: d.Metadata.Name, Repeat: spec.Repeat, RepeatAfter: spec.RepeatAfter.Std()}
+	if spec.Repeat < -1 || spec.Repeat > MaxRepeat {
+		r.bad("spec.repeat", "is %d; write how many further rounds to page, 0 to %d, or -1 for ever", spec.Repeat, MaxRepeat)
+	}
+	r.delay("spec.repeatAfter", spec.RepeatAfter)
+	switch n := len(spec.Steps); {
+	case n == 0:
+		r.bad("spec.steps", "is missing; a policy needs at least one step")
+	case n > MaxSteps:
+		r.bad("spec.steps", "has %d steps; the most is %d", n, MaxSteps)
+	}
+	for i, s := range spec.Steps {
+		r.step(fmt.Sprintf("spec.steps.%d", i), s)
+		p.Steps = append(p.Steps, Step{Delay: s.Delay.Std(), Targets: s.Targets})
+	}
+	return p, r.problems
+}
+
+// policyReader collects the problems of one document.
+type policyReader struct {
+	doc      manifest.Document
+	problems manifest.Problems
+}
+
+func (r *policyReader) bad(path, format string, args ...any) {
+	r.problems = append(r.problems, r.doc.Problem(path, format, args...))
+}
+
+func (r *policyReader) delay(path string, d manifest.Duration) {
+	if d.Std() > MaxDelay {
+		r.bad(path, "is %s; the longest is %s", d, manifest.Duration(MaxDelay))
+	}
+}
+
+func (r *policyReader) step(path string, s stepSpec) {
+	r.delay(path+".delay", s.Delay)
+	switch n := len(s.Targets); {
+	case n == 0:
+		r.bad(path+".targets", "is missing; a step needs somebody to page")
+	case n > MaxTargets:
+		r.bad(path+".targets", "has %d targets; the most is %d", n, MaxTargets)
+	}
+	seen := map[string]int{}
+	for i, t := range s.Targets {
+		at := fmt.Sprintf("%s.targets.%d", path, i)
+		r.target(at, t)
+		key := t.Key()
+		if earlier, again := seen[key]; again && key != "" {
+			r.bad(at, "is the same as target %d of this step; keep one", earlier+1)
+			continue
+		}
+		seen[key] = i
+	}
+}
+
+func (r *policyReader) target(path string, t Target) {
+	providers := 0
+	for _, set := range []bool{t.PagerDuty != nil, t.Slack != nil, t.Email != nil, t.Webhook != nil} {
+		if set {
+			providers++
+		}
+	}
+	if providers != 1 {
+		r.bad(path, "names %d providers; write exactly one of pagerduty, slack, email, webhook", providers)
+	}
+	if t.PagerDuty != nil {
+		r.secret(path+".pagerduty.routingKey", t.PagerDuty.RoutingKey)
+		if t.PagerDuty.Endpoint != "" {
+			r.url(path+".pagerduty.endpoint", t.PagerDuty.Endpoint)
+		}
+	}
+	if t.Slack != nil {
+		r.secret(path+".slack.url", t.Slack.URL)
+	}
+	if t.Email != nil {
+		r.addresses(path+".email.to", t.Email.To)
+	}
+	if t.Webhook != nil {
+		r.url(path+".webhook.url", t.Webhook.URL)
+		r.secret(path+".webhook.secret", t.Webhook.Secret)
+	}
+}
+
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
+
+func (r *policyReader) secret(path string, s Secret) {
+	switch {
+	case s.Env == "" && s.File == "":
+		r.bad(path, "is missing; write env: NAME or file: PATH, where the secret is kept")
+	case s.Env != "" && s.File != "":
+		r.bad(path, "names both env and file; keep one")
+	case s.Env != "" && !envName.MatchString(s.Env):
+		r.bad(path+".env", "is not the name of an environment variable: letters, digits and underscores, not starting with a digit")
+	case strings.ContainsRune(s.File, 0) || len(s.File) > 1024:
+		r.bad(path+".file", "is not a file path")
+	}
+}
+
+func (r *policyReader) url(path, raw string) {
+	u, err := url.Parse(raw)
+	switch {
+	case raw == "":
+		r.bad(path, "is missing; write an http or https URL")
+	case err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || len(raw) > maxURL:
+		r.bad(path, "is not an http or https URL")
+	case u.User != nil:
+		r.bad(path, "holds a user or password; definitions never hold secrets")
+	}
+}
+
+// maxRecipients bounds one mail.
+const maxRecipients = 50
+
+func (r *policyReader) addresses(path string, to []string) {
+	switch n := len(to); {
+	case n == 0:
+		r.bad(path, "is missing; write at least one mail address")
+	case n > maxRecipients:
+		r.bad(path, "has %d addresses; the most is %d", n, maxRecipients)
+	}
+	for i, address := range to {
+		if !mailAddress(address) {
+			r.bad(fmt.Sprintf("%s.%d", path, i), "%q is not a mail address such as ana@example.com", clip(address, 80))
+		}
+	}
+}
+
+// mailAddress reports whether s is a bare address, without a display name, comment or line break.
+func mailAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s && len(s) <= 254 && !strings.ContainsAny(s, " \r\n\t<>")
+}

@@ -1,0 +1,112 @@
+package service
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/runbooks"
+	"github.com/nines-sre/nines/service/httpapi"
+	"github.com/nines-sre/nines/service/telemetry"
+	"github.com/nines-sre/nines/service/web"
+	"golang.org/x/sync/errgroup"
+)
+
+// shutdownTime is how long requests in flight get to finish when the control plane stops.
+const shutdownTime = 10 * time.Second
+
+// buildApp joins the machine-facing API and the pages in one Fiber app.
+func (p *plane) buildApp(context.Context) error {
+	p.hub = httpapi.NewHub()
+	answers := insight{p.intelligence}
+	prometheusURL := p.config.PrometheusURL
+	if prometheusURL == "" {
+		prometheusURL = "http://" + loopback(p.config.EngineListen)
+	}
+	app, err := httpapi.New(httpapi.Config{
+		BaseURL: p.config.PublicURL(), Version: p.options.Version, ResolveTimeout: p.config.ResolveAfter,
+		PrometheusURL: prometheusURL, PrometheusToken: p.engineToken, HTMLError: web.HTMLError,
+	}, httpapi.Deps{
+		Sessions: sessions{p.db, p.engineToken}, People: people{p.db}, Audit: auditLog{p.db}, Definitions: p.definitions, Versions: p.db,
+		Alerts: alerts{p.db}, Incidents: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
+		Router: p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
+		Metrics: p.metrics.http, Events: p.hub, Log: p.log,
+	})
+	if err != nil {
+		return err
+	}
+	p.app = app
+	return web.Mount(app, web.Config{CookieName: httpapi.CookieName(p.config.PublicURL()), BaseURL: p.config.PublicURL(), Version: p.options.Version},
+		web.Deps{Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: runbooks.Read, Log: p.log})
+}
+
+// sessions knows the engine's own token beside those that are stored.
+type sessions struct {
+	httpapi.Sessions
+	engineToken string
+}
+
+// PrincipalOfToken returns who is behind an API token.
+func (s sessions) PrincipalOfToken(ctx context.Context, token string) (access.Principal, error) {
+	if s.engineToken != "" && subtle.ConstantTimeCompare([]byte(token), []byte(s.engineToken)) == 1 {
+		return access.Principal{ID: "system:engine", Name: "metrics engine", Role: access.Responder}, nil
+	}
+	return s.Sessions.PrincipalOfToken(ctx, token)
+}
+
+// listen opens both listeners before anything is promised, and serves on them until ctx ends.
+func (p *plane) listen(ctx context.Context, g *errgroup.Group) error {
+	public, err := net.Listen("tcp", p.config.Listen)
+	if err != nil {
+		return err
+	}
+	private, err := net.Listen("tcp", p.config.OpsListen)
+	if err != nil {
+		return errors.Join(err, public.Close())
+	}
+	ops := &http.Server{Handler: telemetry.OpsHandler(p.telemetry.Registry, p.checks), ReadHeaderTimeout: 10 * time.Second}
+	g.Go(func() error { return p.app.Listener(public) })
+	g.Go(func() error {
+		if err := ops.Serve(private); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		p.hub.Close() // streams have no end of their own, and shutting down waits for them
+		err := p.app.ShutdownWithTimeout(shutdownTime)
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+		defer cancel()
+		return errors.Join(err, ops.Shutdown(stop))
+	})
+	return nil
+}
+
+// checks is what /readyz shows. Without storage nothing works; without the engine paging and the UI still do, but numbers
+// are missing, so a load balancer should know.
+func (p *plane) checks(ctx context.Context) []telemetry.Check {
+	out := []telemetry.Check{check("storage", p.db.Ping(ctx))}
+	out = append(out, check("metrics engine", p.engine.Ready(ctx)))
+	for _, c := range p.children {
+		s := c.State()
+		detail := s.Detail
+		if s.Up {
+			detail = "running"
+		}
+		out = append(out, telemetry.Check{Name: "child " + s.Name, OK: s.Up, Detail: detail, Since: s.Since})
+	}
+	return out
+}
+
+func check(name string, err error) telemetry.Check {
+	c := telemetry.Check{Name: name, OK: err == nil, Required: true, Detail: "answers"}
+	if err != nil {
+		c.Detail = err.Error()
+	}
+	return c
+}

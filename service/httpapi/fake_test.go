@@ -1,0 +1,348 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/capacity/autoscale"
+	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/internal/fault"
+	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/slo"
+)
+
+// world stands in for everything behind the API. Two tenants live in it; whatever belongs to globex carries its name, so
+// that a leak shows.
+type world struct {
+	mu       sync.Mutex
+	fail     error // what every method returns, where set
+	block    bool  // methods wait for their context
+	received []alerting.Alert
+	traced   []string // trace ids seen by ReceiveAlerts
+	stored   []alerting.Alert
+	signOuts []string
+	observed []observation
+	log      bytes.Buffer
+}
+
+type observation struct {
+	method, route string
+	status        int
+	tier          string
+}
+
+func (w *world) gate(ctx context.Context) error {
+	w.mu.Lock()
+	fail, block := w.fail, w.block
+	w.mu.Unlock()
+	if block {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return fail
+}
+
+func (w *world) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
+// A token in these tests is role or role@tenant.
+func principalFor(token string) (access.Principal, error) {
+	role, tenant, _ := strings.Cut(token, "@")
+	if !access.Role(role).Valid() {
+		return access.Principal{}, fault.New(fault.Unauthorized, "this token is not known or was revoked")
+	}
+	return access.Principal{ID: "token:" + token, Name: token, Role: access.Role(role), Tenant: tenant}, nil
+}
+
+func (w *world) PrincipalOfToken(_ context.Context, token string) (access.Principal, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.fail != nil && fault.Is(w.fail, fault.Unavailable) {
+		return access.Principal{}, w.fail
+	}
+	return principalFor(token)
+}
+
+func (w *world) PrincipalOfSession(_ context.Context, token string) (access.Principal, error) {
+	return principalFor(strings.TrimPrefix(token, "session-"))
+}
+
+func (w *world) SignIn(_ context.Context, email, password string) (string, time.Time, error) {
+	if password != "correct horse" {
+		return "", time.Time{}, fault.New(fault.Unauthorized, "e-mail or password is wrong")
+	}
+	return "session-viewer", time.Now().Add(time.Hour), nil
+}
+
+func (w *world) SignOut(_ context.Context, token string) error {
+	w.set(func() { w.signOuts = append(w.signOuts, token) })
+	return nil
+}
+
+func (w *world) CreateUser(ctx context.Context, _ access.Principal, u User, _ string) (User, error) {
+	u.ID = "u1"
+	return u, w.gate(ctx)
+}
+func (w *world) Users(ctx context.Context, _ access.Principal) ([]User, error) {
+	return []User{{ID: "u1", Email: "ada@example.com", Role: access.Admin}}, w.gate(ctx)
+}
+func (w *world) CreateToken(ctx context.Context, _ access.Principal, name string, role access.Role, tenant string) (string, Token, error) {
+	return "nines_secret", Token{ID: "t1", Name: name, Role: role, Tenant: tenant}, w.gate(ctx)
+}
+func (w *world) Tokens(ctx context.Context, _ access.Principal) ([]Token, error) {
+	return nil, w.gate(ctx)
+}
+func (w *world) RevokeToken(ctx context.Context, _ access.Principal, _ string) error {
+	return w.gate(ctx)
+}
+func (w *world) Audit(ctx context.Context, _ access.Principal, f AuditFilter) ([]AuditRecord, error) {
+	return []AuditRecord{{ID: 9, Action: "incident.acknowledge"}, {ID: 8}}[:min(2, f.Limit)], w.gate(ctx)
+}
+
+func (w *world) Validate(ctx context.Context, files []manifest.File) (manifest.Problems, error) {
+	var problems manifest.Problems
+	for _, f := range files {
+		if f.Text == "bad" {
+			problems = append(problems, manifest.Problem{File: f.Name, Line: 3, Field: "spec.objective", Message: "100 leaves no budget"})
+		}
+	}
+	return problems, w.gate(ctx)
+}
+func (w *world) Diff(ctx context.Context, _ access.Principal, files []manifest.File, _ bool) ([]manifest.Outcome, error) {
+	problems, _ := w.Validate(ctx, files)
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	return nil, w.gate(ctx)
+}
+func (w *world) Apply(ctx context.Context, p access.Principal, files []manifest.File, prune bool) ([]manifest.Outcome, error) {
+	return w.Diff(ctx, p, files, prune)
+}
+func (w *world) Export(ctx context.Context) ([]manifest.File, error) { return nil, w.gate(ctx) }
+func (w *world) DefinitionVersions(ctx context.Context, kind, name string) ([]manifest.Record, error) {
+	if name == "unknown" {
+		return nil, nil
+	}
+	return []manifest.Record{{Kind: kind, Name: name, Version: 1}}, w.gate(ctx)
+}
+
+func (w *world) ReceiveAlerts(ctx context.Context, _ access.Principal, alerts []alerting.Alert, _ incidents.Router) error {
+	if err := w.gate(ctx); err != nil {
+		return err
+	}
+	w.set(func() {
+		w.received = append(w.received, alerts...)
+		w.stored = append(w.stored, alerts...)
+		w.traced = append(w.traced, traceID(ctx))
+	})
+	return nil
+}
+
+func (w *world) Alerts(ctx context.Context, scope access.Scope, _ bool) ([]alerting.Alert, error) {
+	if err := w.gate(ctx); err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return inScope(scope, w.stored, func(a alerting.Alert) string { return a.Tenant }), nil
+}
+
+func inScope[T any](scope access.Scope, all []T, tenant func(T) string) []T {
+	var mine []T
+	for _, x := range all {
+		if scope.Allows(tenant(x)) {
+			mine = append(mine, x)
+		}
+	}
+	return mine
+}
+
+var theIncidents = []incidents.Incident{
+	{ID: "11111111-1111-4111-8111-111111111111", Number: 2, Tenant: "acme", Title: "acme burns", Severity: incidents.Critical, State: incidents.Triggered,
+		AcknowledgedBy: "ada@example.com", Policy: incidents.Policy{Name: "night", Steps: []incidents.Step{{Targets: []incidents.Target{{Email: &incidents.EmailTarget{To: []string{"oncall@example.com"}}}}}}}},
+	{ID: "22222222-2222-4222-8222-222222222222", Number: 1, Tenant: "globex", Title: "globex burns", Severity: incidents.Error, State: incidents.Triggered},
+}
+
+func (w *world) Incidents(ctx context.Context, scope access.Scope, f incidents.Filter) ([]incidents.Incident, error) {
+	mine := inScope(scope, theIncidents, func(i incidents.Incident) string { return i.Tenant })
+	return mine[:min(len(mine), f.Limit)], w.gate(ctx)
+}
+func (w *world) Incident(ctx context.Context, scope access.Scope, id string) (incidents.Incident, error) {
+	if err := w.gate(ctx); err != nil {
+		return incidents.Incident{}, err
+	}
+	for _, i := range inScope(scope, theIncidents, func(i incidents.Incident) string { return i.Tenant }) {
+		if i.ID == id || id == "2" && i.Number == 2 || id == "1" && i.Number == 1 {
+			return i, nil
+		}
+	}
+	return incidents.Incident{}, fault.New(fault.NotFound, "there is no incident %s", id)
+}
+func (w *world) Timeline(ctx context.Context, _ access.Scope, id string) ([]incidents.Event, error) {
+	return []incidents.Event{
+		{ID: 1, Incident: id, Kind: incidents.EventOpened, Actor: "system:alerts", Text: "opened", Detail: map[string]any{"x": 1}},
+		{ID: 2, Incident: id, Kind: incidents.EventPageSent, Actor: "system:pager", Text: "paged oncall@example.com"},
+		{ID: 3, Incident: id, Kind: incidents.EventNote, Actor: "user:1", Name: "ada@example.com", Text: "customer is rude"},
+		{ID: 4, Incident: id, Kind: incidents.EventAcknowledged, Actor: "user:1", Name: "ada@example.com", Text: "ada@example.com acknowledged"},
+	}, w.gate(ctx)
+}
+func (w *world) Attempts(ctx context.Context, _ access.Scope, id string) ([]incidents.Attempt, error) {
+	return []incidents.Attempt{{ID: 1, Incident: id, Provider: "email", Took: 1500 * time.Microsecond, Outcome: "sent"}}, w.gate(ctx)
+}
+func (w *world) Acknowledge(ctx context.Context, _ access.Principal, id string) (incidents.Incident, error) {
+	return w.Incident(ctx, access.Operator(), id)
+}
+func (w *world) Resolve(ctx context.Context, _ access.Principal, id, _ string) (incidents.Incident, error) {
+	return w.Incident(ctx, access.Operator(), id)
+}
+func (w *world) Note(ctx context.Context, _ access.Principal, id, _ string) (incidents.Incident, error) {
+	return w.Incident(ctx, access.Operator(), id)
+}
+
+func (w *world) Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) ([]slo.Status, error) {
+	var found []slo.Status
+	for _, t := range []string{"acme", "globex"} {
+		if scope.Allows(t) && (tenant == "" || tenant == t) && (sloID == "" || sloID == "shop-availability") {
+			found = append(found, slo.Status{SLO: "shop-availability", Labels: map[string]string{"tenant": t}, Objective: 99.9})
+		}
+	}
+	return found, w.gate(ctx)
+}
+func (w *world) BurnDown(ctx context.Context, _ access.Scope, _, _ string, points int) ([]BurnPoint, error) {
+	return make([]BurnPoint, min(points, 3)), w.gate(ctx)
+}
+func (w *world) Posture(ctx context.Context, _ access.Scope) (Posture, error) {
+	return Posture{Level: "risk", AtRisk: []PostureRisk{{SLO: "shop-availability"}}}, w.gate(ctx)
+}
+func (w *world) Postmortem(ctx context.Context, _ access.Scope, _ string) (string, error) {
+	return "# Postmortem\n", w.gate(ctx)
+}
+func (w *world) SLAReport(ctx context.Context, _ access.Scope, tenant string, month slo.Month) (slo.Report, error) {
+	return slo.Report{Tenant: tenant, Month: month}, w.gate(ctx)
+}
+func (w *world) Forecast(ctx context.Context, r ForecastRequest) (ForecastAnswer, error) {
+	return ForecastAnswer{Query: r.Query, Level: r.Level, Series: []ForecastSeries{}}, w.gate(ctx)
+}
+func (w *world) Recommend(ctx context.Context, workload string) (autoscale.Decision, error) {
+	return autoscale.Decision{Workload: workload}, w.gate(ctx)
+}
+func (w *world) Cost(ctx context.Context, _ access.Scope, _, _ time.Time) (cost.Report, error) {
+	return cost.Report{}, w.gate(ctx)
+}
+func (w *world) Decisions(ctx context.Context, _ access.Scope, workload string, _ int) ([]autoscale.Decision, error) {
+	return []autoscale.Decision{{Workload: workload}}, w.gate(ctx)
+}
+func (w *world) Observe(_ context.Context, method, route string, status int, tier string, _ time.Duration) {
+	w.set(func() { w.observed = append(w.observed, observation{method, route, status, tier}) })
+}
+func (w *world) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(p)
+}
+
+func (w *world) deps() Deps {
+	return Deps{
+		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Intelligence: w, Decisions: w, Metrics: w,
+		Router: func() incidents.Router { return incidents.Router{} },
+		TierOf: func(tenant string) string { return "tier-" + tenant },
+		Log:    slog.New(slog.NewJSONHandler(w, nil)),
+	}
+}
+
+// newWorld returns an app over a fresh world; tweak may change the configuration and the dependencies.
+func newWorld(t testing.TB, tweak ...func(*Config, *Deps)) (*fiber.App, *world) {
+	t.Helper()
+	w := &world{}
+	c, d := Config{Version: "test", PrometheusURL: "http://127.0.0.1:1"}, w.deps()
+	for _, f := range tweak {
+		f(&c, &d)
+	}
+	app, err := New(c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app, w
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+}
+
+func (a answer) problem(t testing.TB) Problem {
+	t.Helper()
+	var p Problem
+	if err := json.Unmarshal([]byte(a.text), &p); err != nil {
+		t.Fatalf("%d %q is no problem: %v", a.status, a.text, err)
+	}
+	return p
+}
+
+// ask sends a request; headers are "Name: value".
+func ask(t testing.TB, app *fiber.App, method, target, content string, headers ...string) answer {
+	t.Helper()
+	req := httptest.NewRequest(method, target, strings.NewReader(content))
+	if content != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+		if name == "Host" {
+			req.Host = value
+		}
+	}
+	res, err := app.Test(req, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, string(text)}
+}
+
+func bearer(token string) string { return "Authorization: Bearer " + token }
+
+// serve listens on a free port until the test ends and returns host:port.
+func serve(t testing.TB, app *fiber.App) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- app.Listener(l) }()
+	t.Cleanup(func() {
+		if err := app.ShutdownWithTimeout(3 * time.Second); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		if err := <-done; err != nil {
+			t.Errorf("listener: %v", err)
+		}
+	})
+	return l.Addr().String()
+}

@@ -1,0 +1,239 @@
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/capacity/autoscale"
+	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/slo"
+)
+
+// Deps is all that the API asks of the rest. Every method returns a *fault.Error where a client could do something about
+// the trouble; any other error is answered as ours, without its text.
+type Deps struct {
+	Sessions     Sessions
+	People       People
+	Audit        AuditLog
+	Definitions  Definitions
+	Versions     Versions
+	Alerts       Alerts
+	Incidents    Incidents
+	Intelligence Intelligence
+	Decisions    Decisions
+	// Router returns the routes that alerts take now; it is asked at each posting.
+	Router func() incidents.Router
+	// TierOf returns the contract tier of a tenant for request metrics; "" is the operator.
+	TierOf  func(tenant string) string
+	Metrics HTTPMetrics
+	Events  *Hub // where GET /events listens; New makes one where none is given
+	Log     *slog.Logger
+	Now     func() time.Time // time.Now unless set
+}
+
+// Sessions tells who is behind a credential. What is unknown, revoked or expired is a fault.Unauthorized.
+type Sessions interface {
+	SignIn(ctx context.Context, email, password string) (token string, expires time.Time, err error)
+	SignOut(ctx context.Context, token string) error
+	PrincipalOfSession(ctx context.Context, token string) (access.Principal, error)
+	PrincipalOfToken(ctx context.Context, token string) (access.Principal, error)
+}
+
+// People keeps users and API tokens. Changes are audited in the same transaction.
+type People interface {
+	CreateUser(ctx context.Context, who access.Principal, u User, password string) (User, error)
+	Users(ctx context.Context, who access.Principal) ([]User, error)
+	// CreateToken returns the token itself, once and never again.
+	CreateToken(ctx context.Context, who access.Principal, name string, role access.Role, tenant string) (plain string, t Token, err error)
+	Tokens(ctx context.Context, who access.Principal) ([]Token, error)
+	RevokeToken(ctx context.Context, who access.Principal, id string) error
+}
+
+// AuditLog reads who did what.
+type AuditLog interface {
+	Audit(ctx context.Context, who access.Principal, f AuditFilter) ([]AuditRecord, error)
+}
+
+// Definitions validates, compares, applies and exports definition files.
+type Definitions interface {
+	Validate(ctx context.Context, files []manifest.File) (manifest.Problems, error)
+	Diff(ctx context.Context, who access.Principal, files []manifest.File, prune bool) ([]manifest.Outcome, error)
+	Apply(ctx context.Context, who access.Principal, files []manifest.File, prune bool) ([]manifest.Outcome, error)
+	Export(ctx context.Context) ([]manifest.File, error)
+}
+
+// Versions reads a definition's history, the newest first.
+type Versions interface {
+	DefinitionVersions(ctx context.Context, kind, name string) ([]manifest.Record, error)
+}
+
+// Alerts keeps what sources tell.
+type Alerts interface {
+	// ReceiveAlerts returns nil only after the alerts, the incidents they open, join or end and the pages that follow
+	// have been committed together. The incidents remember the span in ctx.
+	ReceiveAlerts(ctx context.Context, who access.Principal, alerts []alerting.Alert, router incidents.Router) error
+	// Alerts returns the alerts in scope, only those firing now where firing is set.
+	Alerts(ctx context.Context, scope access.Scope, firing bool) ([]alerting.Alert, error)
+}
+
+// Incidents reads incidents and changes them. An id is the UUID or the number.
+type Incidents interface {
+	Incidents(ctx context.Context, scope access.Scope, f incidents.Filter) ([]incidents.Incident, error)
+	Incident(ctx context.Context, scope access.Scope, idOrNumber string) (incidents.Incident, error)
+	Timeline(ctx context.Context, scope access.Scope, id string) ([]incidents.Event, error)
+	Attempts(ctx context.Context, scope access.Scope, id string) ([]incidents.Attempt, error)
+	Acknowledge(ctx context.Context, who access.Principal, id string) (incidents.Incident, error)
+	Resolve(ctx context.Context, who access.Principal, id, reason string) (incidents.Incident, error)
+	Note(ctx context.Context, who access.Principal, id, text string) (incidents.Incident, error)
+}
+
+// Intelligence answers questions over all of it. Every answer keeps to the scope.
+type Intelligence interface {
+	// Statuses returns the promises in scope; sloID and tenant narrow it, "" is all.
+	Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) ([]slo.Status, error)
+	BurnDown(ctx context.Context, scope access.Scope, sloID, tenant string, points int) ([]BurnPoint, error)
+	Posture(ctx context.Context, scope access.Scope) (Posture, error)
+	Postmortem(ctx context.Context, scope access.Scope, id string) (string, error)
+	SLAReport(ctx context.Context, scope access.Scope, tenant string, month slo.Month) (slo.Report, error)
+	Forecast(ctx context.Context, r ForecastRequest) (ForecastAnswer, error)
+	Recommend(ctx context.Context, workload string) (autoscale.Decision, error)
+	Cost(ctx context.Context, scope access.Scope, from, to time.Time) (cost.Report, error)
+}
+
+// Decisions reads recorded scaling recommendations, the newest first. Workload "" is all.
+type Decisions interface {
+	Decisions(ctx context.Context, scope access.Scope, workload string, limit int) ([]autoscale.Decision, error)
+}
+
+// HTTPMetrics observes one answered request. The span in ctx is its exemplar; route is a template, never a raw path.
+type HTTPMetrics interface {
+	Observe(ctx context.Context, method, route string, status int, tier string, took time.Duration)
+}
+
+// User is a person who signs in.
+type User struct {
+	ID        string      `json:"id"`
+	Email     string      `json:"email"`
+	Role      access.Role `json:"role"`
+	Tenant    string      `json:"tenant"` // "" for the operator's own people
+	Disabled  bool        `json:"disabled"`
+	CreatedAt time.Time   `json:"createdAt"`
+}
+
+// Token is an API token; its secret is shown once, when it is made.
+type Token struct {
+	ID         string      `json:"id"`
+	Name       string      `json:"name"`
+	Role       access.Role `json:"role"`
+	Tenant     string      `json:"tenant"` // "" for the operator's own
+	CreatedAt  time.Time   `json:"createdAt"`
+	CreatedBy  string      `json:"createdBy"`
+	LastUsedAt *time.Time  `json:"lastUsedAt"`
+	RevokedAt  *time.Time  `json:"revokedAt"`
+}
+
+// AuditFilter narrows the audit log. The zero filter is all of it, newest first.
+type AuditFilter struct {
+	Actor  string // access.Principal.ID
+	Action string
+	Limit  int   // 1 to 500; 0 means 100
+	Before int64 // only ids below this one: the cursor of the next page; 0 means from the newest
+}
+
+// AuditRecord is one thing that somebody did.
+type AuditRecord struct {
+	ID     int64          `json:"id"`
+	At     time.Time      `json:"at"`
+	Actor  string         `json:"actor"` // access.Principal.ID
+	Name   string         `json:"name"`  // the actor's name for people
+	Tenant string         `json:"tenant"`
+	Action string         `json:"action"`
+	Object string         `json:"object"` // what it was done to, such as "incident/<id>"
+	Detail map[string]any `json:"detail,omitempty"`
+}
+
+// BurnPoint is one step of a promise's history. A step that was not seen has no point.
+type BurnPoint struct {
+	At        time.Time `json:"at"`        // end of the step
+	Remaining float64   `json:"remaining"` // share of the error budget left; negative when overspent
+	Burn      float64   `json:"burn"`      // burn rate during the step
+	Errors    float64   `json:"errors"`
+	Total     float64   `json:"total"`
+}
+
+// Posture answers which promises are at risk now, why, and who is on it.
+type Posture struct {
+	At       time.Time     `json:"at"`
+	Headline string        `json:"headline"`
+	Level    string        `json:"level"` // "calm", "risk" or "broken"
+	Promises int           `json:"promises"`
+	AtRisk   []PostureRisk `json:"atRisk"`
+	Missing  []string      `json:"missing"` // what could not be asked, one sentence each
+}
+
+// PostureRisk is one promise at risk.
+type PostureRisk struct {
+	SLO       string            `json:"slo"`
+	Service   string            `json:"service"`
+	Name      string            `json:"name"`
+	Labels    map[string]string `json:"labels"`
+	Why       string            `json:"why"`
+	Remaining float64           `json:"remaining"` // share of the error budget left
+	Burn      float64           `json:"burn"`
+	Exhausted *time.Time        `json:"exhausted"` // when the budget is gone at the current burn; null: not in the window
+	Incidents []PostureIncident `json:"incidents"`
+}
+
+// PostureIncident is an open incident about a promise, and who is on it.
+type PostureIncident struct {
+	ID       string `json:"id"`
+	Number   int64  `json:"number"`
+	State    string `json:"state"`
+	Severity string `json:"severity"`
+	Who      string `json:"who"` // who acknowledged it, or ""
+}
+
+// ForecastRequest asks where a series is going.
+type ForecastRequest struct {
+	Query   string
+	Horizon time.Duration
+	Step    time.Duration
+	History time.Duration
+	Limit   *float64 // the value whose reaching is predicted; nil for none
+	Level   float64  // of the prediction interval, in (0, 1), such as 0.9
+}
+
+// ForecastAnswer is where each series of the query is going.
+type ForecastAnswer struct {
+	Query  string           `json:"query"`
+	At     time.Time        `json:"at"`
+	Level  float64          `json:"level"`
+	Series []ForecastSeries `json:"series"`
+}
+
+// ForecastSeries is one series and its prediction.
+type ForecastSeries struct {
+	Labels   map[string]string `json:"labels"`
+	Method   string            `json:"method"`
+	Season   string            `json:"season"`   // such as "1d", or "" for none
+	Coverage float64           `json:"coverage"` // share of the history's grid that was seen
+	History  int               `json:"history"`  // points the forecast rests on
+	Points   []ForecastPoint   `json:"points"`
+	// Mean, Earliest and Latest say when the limit is reached; null is not within the horizon.
+	Mean     *time.Time `json:"mean"`
+	Earliest *time.Time `json:"earliest"`
+	Latest   *time.Time `json:"latest"`
+}
+
+// ForecastPoint is one predicted value with its interval.
+type ForecastPoint struct {
+	At    time.Time `json:"at"`
+	Mean  float64   `json:"mean"`
+	Lower float64   `json:"lower"`
+	Upper float64   `json:"upper"`
+}

@@ -1,0 +1,83 @@
+package slo
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// increments writes PromQL for a counter's exact growth over one base interval.
+//
+// With A the counter's last sample now and B its last sample one interval ago, the growth is A-B. Consecutive
+// evaluations telescope: the B of one is the A of the one before, so every event is counted exactly once, however the
+// scrapes fall, and growth across a scrape gap shorter than history is counted when the scrapes come back. rate() and
+// increase() extrapolate, drop a series' first value and cannot see across a gap.
+//
+// Both look back by settle more: a scrape's sample is stamped with the scrape's start but only visible once it is
+// committed. Without the delay, one that is stamped just before an evaluation and committed just after would be too late
+// for that A, and yet be the next B: lost from both. So settle must be at least as long as a scrape takes.
+//
+// The group's interval must be the same as interval. An evaluation that the engine misses leaves a gap, which the
+// ledger shows; it is not made up for.
+type increments struct {
+	interval, settle time.Duration
+}
+
+// recent is how old a counter's last sample may be to count as present: five intervals, which leaves room for slower
+// scrapes, between a minute and ten.
+func (i increments) recent() time.Duration {
+	return min(max(5*i.interval, time.Minute), 10*time.Minute)
+}
+
+// history is how long a scrape gap may be to be made up for: an hour, less below 15 seconds, where reading an hour of
+// samples at each evaluation would cost more than it is worth.
+func (i increments) history() time.Duration {
+	return min(max(240*i.interval, 10*time.Minute), time.Hour)
+}
+
+// freshProcess is how long after its start a process' first sample still counts from zero.
+const freshProcess = 5 * time.Minute
+
+// of returns the growth of each series of the selector, without a sum around it. Its branches, in order:
+//  1. the steady case, also across a gap;
+//  2. the counter went down, so it was reset: it grew to its peak in this interval, and from zero to where it is
+//     (only what no scrape saw is lost; a value that is not a number is dropped);
+//  3. the series is new on a target that was scraped successfully before, so it began at zero: the first error ever;
+//  4. the series is new, and so is its process: it began at zero, unseen.
+//
+// Otherwise a first sample is only a baseline: what a long-running process counted before anyone watched is not ours.
+func (i increments) of(vs *parser.VectorSelector) string {
+	own := vs.OriginalOffset
+	bare := *vs
+	bare.OriginalOffset = 0
+	series := bare.String()
+	now, before := promDuration(own+i.settle), promDuration(own+i.settle+i.interval)
+	a := fmt.Sprintf("last_over_time(%s[%s] offset %s)", series, promDuration(i.recent()), now)
+	b := fmt.Sprintf("last_over_time(%s[%s] offset %s)", series, promDuration(i.history()), before)
+	peak := fmt.Sprintf("max_over_time(%s[%s] offset %s)", series, promDuration(i.interval), now)
+	target := targetMatchers(vs)
+	return strings.Join([]string{
+		fmt.Sprintf("(%s - %s) >= 0", a, b),
+		fmt.Sprintf("(%s + clamp_min(%s - %s, 0)) >= 0", a, peak, b),
+		fmt.Sprintf("(%s and on (job, instance) (max_over_time(up{%s}[%s] offset %s) == 1))", a, target, promDuration(i.history()), before),
+		fmt.Sprintf("(%s and on (job, instance) (time() - last_over_time(process_start_time_seconds{%s}[%s] offset %s) < %d))",
+			a, target, promDuration(i.recent()), now, int(freshProcess/time.Second)),
+	}, "\n  or\n")
+}
+
+// promDuration writes a duration as PromQL reads it, exact to the millisecond.
+func promDuration(d time.Duration) string { return model.Duration(d).String() }
+
+// boundMatcher matches the bucket of the bound, in whichever way the client or the engine wrote it.
+func boundMatcher(threshold time.Duration) *labels.Matcher {
+	spellings := bucketBounds(threshold)
+	for i, s := range spellings {
+		spellings[i] = regexp.QuoteMeta(s)
+	}
+	return labels.MustNewMatcher(labels.MatchRegexp, "le", strings.Join(spellings, "|"))
+}

@@ -1,0 +1,78 @@
+package slo
+
+import (
+	"strconv"
+
+	"github.com/nines-sre/nines/internal/manifest"
+	"gopkg.in/yaml.v3"
+)
+
+// contractSpec is the spec of a nines/v1 Tenant as written.
+type contractSpec struct {
+	Name     string        `yaml:"name"`
+	Tier     string        `yaml:"tier"`
+	Zone     string        `yaml:"zone"`
+	Region   string        `yaml:"region"`
+	Promises []promiseSpec `yaml:"promises"`
+}
+
+type promiseSpec struct {
+	SLO       string       `yaml:"slo"`
+	Objective yaml.Node    `yaml:"objective"`
+	Credits   []CreditTier `yaml:"credits"`
+}
+
+// ReadContract reads a nines/v1 document of kind Tenant. Every problem is told at once, with its line. Whether the
+// promised SLOs exist is for the caller, who knows them all.
+func ReadContract(d manifest.Document) (Contract, manifest.Problems) {
+	c := &checker{doc: d}
+	if !c.expect(KindContract) || c.tooWide(d.Root) {
+		return Contract{}, c.problems
+	}
+	var spec contractSpec
+	c.problems = append(c.problems, d.DecodeSpec(&spec)...)
+	out := Contract{Tenant: d.Metadata.Name, Name: spec.Name, Tier: spec.Tier, Zone: spec.Zone, Region: spec.Region, Promises: []Promise{}}
+	if out.Name == "" {
+		out.Name = out.Tenant
+	}
+	if out.Zone == "" {
+		out.Zone = "UTC"
+	}
+	c.zone("spec.zone", out.Zone)
+	first := map[string]int{}
+	for i, p := range spec.Promises {
+		path := "spec.promises." + strconv.Itoa(i)
+		if p.SLO == "" {
+			c.refuse(path+".slo", "is missing; write the SLO's id, <service>-<name>")
+		} else if at, again := first[p.SLO]; again {
+			c.refuse(path+".slo", "%q is already promised at promises.%d; keep one", clip(p.SLO), at)
+		} else {
+			first[p.SLO] = i
+		}
+		promise := Promise{SLO: p.SLO, Objective: c.objective(path+".objective", &p.Objective), Credits: p.Credits}
+		c.credits(path+".credits", promise)
+		out.Promises = append(out.Promises, promise)
+	}
+	return out, c.problems
+}
+
+// credits checks the ladder: from the highest bound down, each with more credit than the one before.
+func (c *checker) credits(path string, p Promise) {
+	for i, t := range p.Credits {
+		at := path + "." + strconv.Itoa(i)
+		switch {
+		case !(t.Below > 0 && t.Below < 100):
+			c.refuse(at+".below", "%v is not strictly between 0 and 100; write per cent, such as 99.5", t.Below)
+		case p.Objective.Valid() && t.Below > float64(p.Objective):
+			c.refuse(at+".below", "%v is above the objective %v, so a kept promise would earn a credit; write at most the objective", t.Below, p.Objective)
+		case i > 0 && t.Below >= p.Credits[i-1].Below:
+			c.refuse(at+".below", "%v is not below the tier before (%v); write the tiers from the highest figure to the lowest", t.Below, p.Credits[i-1].Below)
+		}
+		switch {
+		case !(t.Credit > 0 && t.Credit <= 100):
+			c.refuse(at+".credit", "%v is not in (0, 100]; write per cent of the fee", t.Credit)
+		case i > 0 && t.Credit <= p.Credits[i-1].Credit:
+			c.refuse(at+".credit", "%v is not more than the tier before (%v), though the figure is worse", t.Credit, p.Credits[i-1].Credit)
+		}
+	}
+}
