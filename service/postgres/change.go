@@ -1,0 +1,119 @@
+package postgres
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/nines-sre/nines/incidents"
+)
+
+// writes queues what a domain's Change asks for, so that a transaction sends it in one round trip.
+type writes struct{ *pgx.Batch }
+
+const updateIncidentSQL = `
+update incidents set title = @title, summary = @summary, severity = @severity, state = @state, labels = @labels,
+    runbook_url = @runbook, budget_spent = @spent, policy = @policy, step = @step, loop = @loop,
+    next_escalation_at = @next, started_at = @started, acknowledged_at = @acked, acknowledged_by = @acker,
+    resolved_at = @resolved, resolved_by = @resolver, updated_at = @updated
+where (tenant_id, id) = (@tenant, @id)`
+
+const insertIncidentSQL = `
+insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url,
+    budget_spent, policy, step, loop, next_escalation_at, started_at, opened_at, acknowledged_at, acknowledged_by,
+    resolved_at, resolved_by, updated_at, trace)
+values (@tenant, @id, @group, @title, @summary, @severity, @state, @service, @slo, @labels, @runbook, @spent, @policy,
+    @step, @loop, @next, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace)
+on conflict (tenant_id, group_key) where state <> 'resolved' do nothing`
+
+func incidentArgs(i incidents.Incident) pgx.NamedArgs {
+	labels := i.Labels
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	return pgx.NamedArgs{
+		"tenant": i.Tenant, "id": i.ID, "group": i.GroupKey, "title": i.Title, "summary": i.Summary, "severity": i.Severity,
+		"state": i.State, "service": i.Service, "slo": i.SLO, "labels": labels, "runbook": i.RunbookURL,
+		"spent": i.BudgetSpent, "policy": i.Policy, "step": i.Step, "loop": i.Loop, "next": i.NextEscalationAt,
+		"started": i.StartedAt, "opened": i.OpenedAt, "acked": i.AcknowledgedAt, "acker": i.AcknowledgedBy,
+		"resolved": i.ResolvedAt, "resolver": i.ResolvedBy, "updated": i.UpdatedAt, "trace": i.Trace,
+	}
+}
+
+// change queues a transition of an incident that is stored and locked.
+func (w writes) change(c incidents.Change) {
+	w.Queue(updateIncidentSQL, incidentArgs(c.Incident))
+	w.rest(c)
+}
+
+// rest queues what belongs to a change beside the incident itself.
+func (w writes) rest(c incidents.Change) {
+	i := c.Incident
+	told := []Change{{Topic: TopicIncident, Tenant: i.Tenant, ID: i.ID}}
+	for _, e := range c.Events {
+		w.event(e)
+	}
+	if c.CancelPages {
+		w.cancel(i)
+	}
+	for _, p := range c.Pages {
+		w.page(p)
+	}
+	if len(c.Pages) > 0 || c.CancelPages {
+		told = append(told, Change{Topic: TopicPage, Tenant: i.Tenant, ID: i.ID})
+	}
+	announce(w.Batch, told...)
+}
+
+const insertEventSQL = `
+insert into timeline (tenant_id, incident_id, at, kind, actor, name, text, detail)
+values (@tenant, @incident, @at, @kind, @actor, @name, @text, @detail)`
+
+func (w writes) event(e incidents.Event) {
+	w.Queue(insertEventSQL, pgx.NamedArgs{
+		"tenant": e.Tenant, "incident": e.Incident, "at": e.At, "kind": e.Kind, "actor": e.Actor, "name": e.Name,
+		"text": e.Text, "detail": e.Detail,
+	})
+}
+
+// A page that was attempted may have arrived, so its target hears the end of the story; but it need not wait for its
+// next try to be found unwanted.
+const (
+	cancelPagesSQL = `
+update pages set state = 'canceled'
+where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0)`
+	hurryPagesSQL = `
+update pages set next_at = least(next_at, clock_timestamp())
+where (tenant_id, incident_id, state) = (@tenant, @incident, 'pending') and attempts > 0`
+)
+
+func (w writes) cancel(i incidents.Incident) {
+	args := pgx.NamedArgs{"tenant": i.Tenant, "incident": i.ID}
+	w.Queue(cancelPagesSQL, args)
+	w.Queue(hurryPagesSQL, args)
+}
+
+// The unique key makes each page of a step exactly one, whoever escalates.
+const insertPageSQL = `
+insert into pages (tenant_id, incident_id, action, step, loop, target, target_key, dedup_key, state, next_at, created_at, trace)
+values (@tenant, @incident, @action, @step, @loop, @target, @key, @dedup, 'pending', @next, @created, @trace)
+on conflict (tenant_id, incident_id, action, step, loop, target_key) do nothing`
+
+func (w writes) page(p incidents.Page) {
+	w.Queue(insertPageSQL, pgx.NamedArgs{
+		"tenant": p.Tenant, "incident": p.Incident, "action": p.Action, "step": p.Step, "loop": p.Loop, "target": p.Target,
+		"key": targetKey(p.Target), "dedup": p.DedupKey, "next": p.NextAt, "created": p.CreatedAt, "trace": p.Trace,
+	})
+}
+
+// maxTargetKey keeps keys within what an index takes; longer ones end in a digest.
+const maxTargetKey = 300
+
+func targetKey(t incidents.Target) string {
+	key := t.Key()
+	if len(key) <= maxTargetKey {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:])
+}

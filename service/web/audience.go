@@ -1,0 +1,58 @@
+package web
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/internal/fault"
+)
+
+// requireOperator returns nil for the people who run the services, in at least the role; a tenant's own people see
+// what happened to their service, and change nothing about it.
+func requireOperator(who access.Principal, role access.Role) error {
+	if who.Tenant != "" {
+		return fault.New(fault.Forbidden, "this is for the people who run the service")
+	}
+	return who.Require(role)
+}
+
+// forAudience leaves out of an incident what is no business of a tenant: who was paged and who did what.
+func forAudience(i incidents.Incident, v viewer) incidents.Incident {
+	if v.Operator {
+		return i
+	}
+	i.Policy, i.Step, i.Loop, i.NextEscalationAt, i.RunbookURL, i.Trace = incidents.Policy{}, 0, 0, nil, "", ""
+	i.AcknowledgedBy, i.ResolvedBy = "", ""
+	return i
+}
+
+// tenantKinds are the timeline's entries that tell a customer about its service.
+var tenantKinds = []incidents.EventKind{
+	incidents.EventOpened, incidents.EventAlertJoined, incidents.EventAlertEnded, incidents.EventSeverity,
+	incidents.EventAcknowledged, incidents.EventResolved,
+}
+
+// eventsFor leaves out whom the operator paged, and what its people wrote and are called.
+func eventsFor(events []incidents.Event, v viewer) []incidents.Event {
+	if v.Operator {
+		return events
+	}
+	var shown []incidents.Event
+	for _, e := range events {
+		if !slices.Contains(tenantKinds, e.Kind) {
+			continue
+		}
+		if !strings.HasPrefix(e.Actor, "system:") {
+			e.Actor, e.Name, e.Text = "operator", "", plainWords[e.Kind]
+		}
+		shown = append(shown, e)
+	}
+	return shown
+}
+
+// plainWords say what people did without saying who or why.
+var plainWords = map[incidents.EventKind]string{
+	incidents.EventAcknowledged: "Acknowledged: we are working on it.", incidents.EventResolved: "Resolved.",
+}

@@ -1,0 +1,62 @@
+package web
+
+import (
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/nines-sre/nines/internal/fault"
+)
+
+// flashCookie carries the outcome of a form to the page shown next. It holds one of the words below and no text, so
+// that nobody who can plant a cookie can put words on a page.
+const flashCookie = "nines_flash"
+
+// flash is the outcome of what somebody just did; the zero flash is none.
+type flash struct {
+	Text string
+	Good bool
+}
+
+var flashes = map[string]flash{
+	"acknowledged": {"Acknowledged. You are on it; nobody else will be paged for this.", true},
+	"resolved":     {"Resolved. Everyone who was paged is told.", true},
+	"noted":        {"Your note is on the timeline.", true},
+	"conflict":     {"That was not possible: the incident changed in the meantime. This is how it stands now.", false},
+	"empty":        {"Nothing was added: the note was empty or too long (10,000 characters at most).", false},
+}
+
+// setFlash leaves a word for the next page.
+func (s *site) setFlash(c *fiber.Ctx, word string) {
+	c.Cookie(&fiber.Cookie{
+		Name: flashCookie, Value: word, Path: "/", MaxAge: 30, HTTPOnly: true, Secure: s.secure(),
+		SameSite: fiber.CookieSameSiteLaxMode,
+	})
+}
+
+// takeFlash returns what was left for this page, once. A fragment leaves it for the whole page.
+func takeFlash(c *fiber.Ctx, secure bool) flash {
+	word := c.Cookies(flashCookie)
+	if word == "" || isFragment(c) {
+		return flash{}
+	}
+	c.Cookie(&fiber.Cookie{
+		Name: flashCookie, Value: "", Path: "/", MaxAge: -1, HTTPOnly: true, Secure: secure,
+		SameSite: fiber.CookieSameSiteLaxMode,
+	})
+	return flashes[word]
+}
+
+// after answers a form: back to the page with its outcome. Trouble that the person can do nothing about on that page
+// goes on to the error handler.
+func (s *site) after(c *fiber.Ctx, back, word string, err error) error {
+	switch {
+	case err == nil:
+		s.setFlash(c, word)
+	case fault.Is(err, fault.Conflict):
+		s.setFlash(c, "conflict")
+	case fault.Is(err, fault.Invalid):
+		s.setFlash(c, "empty")
+	default:
+		return err
+	}
+	return c.Redirect(back, fiber.StatusSeeOther)
+}
