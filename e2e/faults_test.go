@@ -354,8 +354,8 @@ func TestBadDefinitionsApplyNothing(t *testing.T) {
 	w := startPaging(t, planeOptions{})
 	before := w.cli("export")
 	bad := filepath.Join(w.dir, "bad.yaml")
-	write(t, bad, strings.NewReplacer("objective: 99.9", "objective: 100", "window: 30d", "window: 30 days", "groupBy:", "grupBy:",
-		"policy: shop-oncall, runbook", "policy: nobody, runbook").Replace(shopDefinitions))
+	write(t, bad, strings.NewReplacer("objective: 99.9", "objective: 100", "window: 2h", "window: 30 days", "groupBy:", "grupBy:",
+		"policy: shop-oncall, runbook", "policy: nobody, runbook").Replace(definitionsFor(w.sink.URL, "http://127.0.0.1:1")))
 	for _, command := range []string{"validate", "apply", "diff"} {
 		out, err := w.tryCLI("", command, "-f", bad)
 		if code := exitCode(err); code != 3 {

@@ -22,12 +22,14 @@ func TestARealPrometheusPagesThroughUs(t *testing.T) {
 	w := startPaging(t, planeOptions{})
 	token := strings.TrimSpace(w.cli("tokens", "add", "prometheus", "--role", "responder"))
 	dir := tempDir(t)
-	write(t, filepath.Join(dir, "rules.yml"), `
+	// It fires once Prometheus has found us, which it does five seconds after its start.
+	from := fmt.Sprint(time.Now().Add(8 * time.Second).Unix())
+	write(t, filepath.Join(dir, "rules.yml"), strings.Replace(`
 groups:
 - name: g
   rules:
-  - {alert: RealPrometheus, expr: "vector(1)", labels: {severity: critical, service: billing}, annotations: {title: "billing is down"}}
-`)
+  - {alert: RealPrometheus, expr: "vector(time()) > FROM", labels: {severity: critical, service: billing}, annotations: {title: "billing is down"}}
+`, "FROM", from, 1))
 	listen := freePort(t)
 	write(t, filepath.Join(dir, "prometheus.yml"), fmt.Sprintf(`
 global: {scrape_interval: 1s, evaluation_interval: 1s}

@@ -88,10 +88,10 @@ func (i insight) statuses(ctx context.Context, scope access.Scope, sloID, tenant
 // apiInsight answers in the API's words.
 type apiInsight struct{ insight }
 
-// Statuses returns how promises stand.
-func (i apiInsight) Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) ([]slo.Status, error) {
+// Statuses returns how promises stand, and what the figures lack.
+func (i apiInsight) Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) ([]slo.Status, []string, error) {
 	answer, err := i.statuses(ctx, scope, sloID, tenant)
-	return answer.Plain(), err
+	return answer.Plain(), answer.Missing, err
 }
 
 // BurnDown returns how the window's error budget went.

@@ -113,7 +113,9 @@ func (p *plane) serve(ctx context.Context) error {
 	if err := p.listen(ctx, g); err != nil {
 		return err
 	}
-	p.startWork(ctx, g)
+	if err := p.startWork(ctx, g); err != nil {
+		return err
+	}
 	p.banner()
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {

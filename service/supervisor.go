@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/nines-sre/nines/internal/fault"
 )
 
 // Backoff of a child that keeps ending: doubled from the first to the longest, and forgotten after a steady run.
@@ -35,6 +37,7 @@ type child struct {
 	mu    sync.Mutex
 	state ChildState
 	first chan struct{} // closed when it was ready for the first time
+	never error         // why it never will be; set before first is closed
 	once  sync.Once
 }
 
@@ -56,6 +59,9 @@ func (c *child) Run(ctx context.Context) error {
 		if err == nil {
 			err = errors.New("it ended by itself")
 		}
+		if fault.Is(err, fault.Conflict) && c.giveUp(err) { // somebody else has what it needs; trying again won't help
+			return nil
+		}
 		if time.Since(began) > steadyRun {
 			backoff = firstBackoff
 		}
@@ -70,11 +76,11 @@ func (c *child) Run(ctx context.Context) error {
 	}
 }
 
-// Ready waits until the child has served once.
+// Ready waits until the child has served once, or says why it never will.
 func (c *child) Ready(ctx context.Context) error {
 	select {
 	case <-c.first:
-		return nil
+		return c.never
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -90,6 +96,18 @@ func (c *child) State() ChildState {
 func (c *child) becameReady() {
 	c.set(func(s *ChildState) { s.Up, s.Detail = true, "" })
 	c.once.Do(func() { close(c.first) })
+}
+
+// giveUp ends the wait for a child that was never ready; it returns false where it already was.
+func (c *child) giveUp(err error) (gaveUp bool) {
+	c.once.Do(func() {
+		gaveUp, c.never = true, err
+		close(c.first)
+	})
+	if gaveUp {
+		c.set(func(s *ChildState) { s.Up, s.Detail = false, err.Error() })
+	}
+	return gaveUp
 }
 
 func (c *child) set(change func(*ChildState)) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/nines-sre/nines/internal/fault"
 )
 
 func TestAChildThatEndsIsStartedAgainWithABackoff(t *testing.T) {
@@ -72,4 +74,19 @@ func TestTheBackoffIsBoundedAndForgottenAfterASteadyRun(t *testing.T) {
 			t.Error("waiting for a child that never was ready ends with the context")
 		}
 	})
+}
+
+func TestAChildWhoseFolderIsTakenIsNotTriedForEver(t *testing.T) {
+	t.Parallel()
+	starts := 0
+	c := newChild("postgres", slog.New(slog.DiscardHandler), func(ChildState) {}, func(context.Context, func()) error {
+		starts++
+		return fault.New(fault.Conflict, "another process runs on this folder")
+	})
+	if err := c.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Ready(t.Context()); !fault.Is(err, fault.Conflict) || starts != 1 {
+		t.Errorf("after %d starts: %v", starts, err)
+	}
 }

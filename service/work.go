@@ -16,6 +16,7 @@ const (
 	lapseEvery    = 5 * time.Second
 	budgetEvery   = 15 * time.Second
 	sessionsEvery = time.Hour
+	ledgerTimeout = 5 * time.Minute // of one turn; what it copied by then stays copied
 
 	retryDefinitions = 2 * time.Second
 	mostAtOnce       = 100
@@ -30,8 +31,9 @@ const (
 	jobSessions = "forget ended sessions"
 )
 
-// startWork starts what runs without being asked: paging and escalation first.
-func (p *plane) startWork(ctx context.Context, g *errgroup.Group) {
+// startWork starts what runs without being asked. Paging and escalation run on every replica and share only the
+// database; everything else is periodic work that one replica at a time does.
+func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	pager := p.pager()
 	g.Go(func() error { return pager.Run(ctx) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
@@ -43,12 +45,19 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) {
 	}{
 		{jobEscalate, escalateEvery, p.escalate},
 		{jobLapse, lapseEvery, p.lapse},
-		{jobLedger, p.config.LedgerEvery, p.copyLedger},
-		{jobBudgets, budgetEvery, p.updateBudgets},
-		{jobSessions, sessionsEvery, p.forgetSessions},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}
+	jobs, err := p.db.Jobs(ctx, []postgres.Job{
+		{Name: jobLedger, Every: p.config.LedgerEvery, Timeout: ledgerTimeout, Run: p.copyLedger},
+		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
+		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
+	}, p.metrics.jobs.Observe)
+	if err != nil {
+		return err
+	}
+	g.Go(func() error { return jobs.Run(ctx) })
+	return nil
 }
 
 // every calls do at once and then at each tick until ctx ends. A failure is logged when it begins and when it is over,

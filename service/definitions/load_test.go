@@ -72,7 +72,7 @@ func TestEveryDanglingReferenceIsNamedWithItsLine(t *testing.T) {
 		"slo: shop-availability", "slo: shop-latency").Replace(fine)
 	_, problems := load(t, text)
 	got := fmt.Sprint(problems.Sorted())
-	for _, need := range []string{"a.yaml:4: spec.policy", "a.yaml:4: spec.runbook", "a.yaml:10: spec.service", "a.yaml:23: spec.promises.0.slo"} {
+	for _, need := range []string{"a.yaml:4: spec.policy", "a.yaml:4: spec.runbook", "a.yaml:10: spec.service", "a.yaml:24: spec.promises.0.slo"} {
 		if !strings.Contains(got, need) {
 			t.Errorf("no problem %q in %s", need, got)
 		}

@@ -37,7 +37,7 @@ func (e *engine) handler() (http.Handler, error) {
 		return nil, fault.Wrap(fault.Invalid, err, "the engine's external URL is not a URL")
 	}
 	began := time.Now()
-	promQL := newPromQL(e.metrics.registry, "api", queryTimeout, queryMaxSamples, newTurns(queriesAtOnce), e.log.With("part", "promql"))
+	promQL := newPromQL(e.metrics.registry, "api", queryTimeout, queryMaxSamples, newTurns(queriesAtOnce), e.config.library("promql"))
 	api := apiv1.NewAPI(
 		promQL, e.store, e.store, e.store,
 		func(context.Context) apiv1.ScrapePoolsRetriever { return e.scraper.scrapes },
@@ -49,7 +49,7 @@ func (e *engine) handler() (http.Handler, error) {
 		func(f http.HandlerFunc) http.HandlerFunc { return f }, // the front lets nobody through before
 		e.store, e.config.tsdbDir(),
 		false, // no admin API: samples are deleted by retention only
-		e.log.With("part", "api"),
+		e.config.library("api"),
 		func(context.Context) apiv1.RulesRetriever { return e.rules },
 		readSamples, readsAtOnce, readFrameBytes,
 		false,                       // not an agent

@@ -55,7 +55,7 @@ func (c Config) load(addr string) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := config.Load(string(complete), c.Log)
+	parsed, err := config.Load(string(complete), c.library("config"))
 	if err != nil {
 		return nil, fault.Wrap(fault.Invalid, nil, "the scrape configuration %s cannot be used with the engine's defaults: %v", c.ConfigFile, err)
 	}

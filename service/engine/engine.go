@@ -156,7 +156,7 @@ func open(c Config, addr string) (*engine, error) {
 
 func (e *engine) assemble(settings *settings) (err error) {
 	e.sender = newSender(e.config, e.metrics)
-	if e.scraper, err = newScraper(ownLabels{e.store}, e.disk, e.log, e.metrics.registry); err != nil {
+	if e.scraper, err = newScraper(ownLabels{e.store}, e.disk, e.config.library("scrape"), e.metrics.registry); err != nil {
 		return fmt.Errorf("prepare scraping: %w", err)
 	}
 	if e.rules, err = newRuleBook(e.config, e.store, e.sender, e.metrics); err != nil {

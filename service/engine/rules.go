@@ -57,7 +57,7 @@ func newRuleBook(c Config, s *store, out *sender, m *metrics) (*ruleBook, error)
 		return nil, fault.Wrap(fault.Invalid, err, "the engine's external URL is not a URL")
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &ruleBook{config: c, log: c.Log.With("part", "rules"), store: s, metrics: m, cancel: cancel, done: make(chan struct{}),
+	b := &ruleBook{config: c, log: c.library("rules"), store: s, metrics: m, cancel: cancel, done: make(chan struct{}),
 		good: map[string][]byte{}, complete: map[string]time.Time{}}
 	// Rules have an engine of their own, so that no number of slow queries keeps them waiting for a turn.
 	b.query = rules.EngineQueryFunc(newPromQL(m.registry, "rules", ruleTimeout, ruleMaxSamples, nil, b.log), s)

@@ -32,7 +32,7 @@ type scraper struct {
 
 func newScraper(samples storage.Appendable, d *disk, log *slog.Logger, registry prometheus.Registerer) (*scraper, error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &scraper{log: log.With("part", "scrape"), disk: d, cancel: cancel}
+	s := &scraper{log: log, disk: d, cancel: cancel}
 	found, err := discovery.CreateAndRegisterSDMetrics(registry)
 	if err != nil {
 		cancel()

@@ -23,6 +23,9 @@ import (
 // mostCatchUp is how far back that goes; the storage takes no samples older than an hour behind its newest.
 const mostCatchUp = time.Hour - time.Minute
 
+// stragglers is how long to wait for scrapes that a standstill caught halfway.
+const stragglers = 250 * time.Millisecond
+
 // evaluate is called for each slot of a group: what was missed before it comes first.
 func (b *ruleBook) evaluate(ctx context.Context, g *rules.Group, slot time.Time) {
 	key := rules.GroupKey(g.File(), g.Name())
@@ -30,6 +33,8 @@ func (b *ruleBook) evaluate(ctx context.Context, g *rules.Group, slot time.Time)
 	last, known := b.complete[key]
 	b.mu.Unlock()
 	if known && last.Before(slot.Add(-g.Interval())) {
+		// After a standstill, scrapes that were under way are about to be stored with the times they began.
+		pause(ctx, min(stragglers, g.Interval()/4))
 		b.catchUp(ctx, g, recordingRules(g), slotsBetween(last, slot, g.Interval()), b.lastRecorded(ctx, g, slot))
 	}
 	began := time.Now()
@@ -41,6 +46,13 @@ func (b *ruleBook) evaluate(ctx context.Context, g *rules.Group, slot time.Time)
 	b.mu.Lock()
 	b.complete[key] = done
 	b.mu.Unlock()
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 // nothingLeftOut reports whether every recording rule has been evaluated since began, and none failed.

@@ -77,7 +77,7 @@ func tryOpen(c Config, m *metrics) (*store, error) {
 	options.EnableNativeHistograms = true
 	options.EnableExemplarStorage = true
 	options.MaxExemplars = config.DefaultExemplarsConfig.MaxExemplars
-	db, err := tsdb.Open(c.tsdbDir(), c.Log.With("part", "tsdb"), registry, options, s.stats)
+	db, err := tsdb.Open(c.tsdbDir(), c.library("tsdb"), registry, options, s.stats)
 	if err != nil {
 		return nil, err
 	}

@@ -217,14 +217,14 @@ func (w *world) Note(ctx context.Context, _ access.Principal, id, _ string) (inc
 	return w.Incident(ctx, access.Operator(), id)
 }
 
-func (w *world) Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) ([]slo.Status, error) {
+func (w *world) Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) ([]slo.Status, []string, error) {
 	var found []slo.Status
 	for _, t := range []string{"acme", "globex"} {
 		if scope.Allows(t) && (tenant == "" || tenant == t) && (sloID == "" || sloID == "shop-availability") {
 			found = append(found, slo.Status{SLO: "shop-availability", Labels: map[string]string{"tenant": t}, Objective: 99.9})
 		}
 	}
-	return found, w.gate(ctx)
+	return found, []string{"The metrics engine does not answer."}, w.gate(ctx)
 }
 func (w *world) BurnDown(ctx context.Context, _ access.Scope, _, _ string, points int) ([]BurnPoint, error) {
 	return make([]BurnPoint, min(points, 3)), w.gate(ctx)

@@ -94,8 +94,9 @@ type Incidents interface {
 
 // Intelligence answers questions over all of it. Every answer keeps to the scope.
 type Intelligence interface {
-	// Statuses returns the promises in scope; sloID and tenant narrow it, "" is all.
-	Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) ([]slo.Status, error)
+	// Statuses returns the promises in scope, and what the figures lack, one sentence each; sloID and tenant narrow it, ""
+	// is all.
+	Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) (found []slo.Status, lacks []string, err error)
 	BurnDown(ctx context.Context, scope access.Scope, sloID, tenant string, points int) ([]BurnPoint, error)
 	Posture(ctx context.Context, scope access.Scope) (Posture, error)
 	Postmortem(ctx context.Context, scope access.Scope, id string) (string, error)

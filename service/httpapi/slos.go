@@ -26,6 +26,7 @@ type burndownInput struct {
 
 type statuses struct {
 	Statuses []slo.Status `json:"statuses"`
+	Warnings []string     `json:"warnings" doc:"What the figures lack, such as the live part while the metrics engine is away; one sentence each."`
 }
 
 type burndown struct {
@@ -49,8 +50,8 @@ func (a *API) promises(ctx context.Context, in *promisesInput) (*body[statuses],
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.deps.Intelligence.Statuses(ctx, who.Scope(), in.SLO, tenant)
-	return show(statusesOf(found), err)
+	found, lacks, err := a.deps.Intelligence.Statuses(ctx, who.Scope(), in.SLO, tenant)
+	return show(statusesOf(found, lacks), err)
 }
 
 func (a *API) promise(ctx context.Context, in *promiseInput) (*body[statuses], error) {
@@ -59,18 +60,18 @@ func (a *API) promise(ctx context.Context, in *promiseInput) (*body[statuses], e
 	if err != nil {
 		return nil, err
 	}
-	found, err := a.deps.Intelligence.Statuses(ctx, who.Scope(), in.ID, tenant)
+	found, lacks, err := a.deps.Intelligence.Statuses(ctx, who.Scope(), in.ID, tenant)
 	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound, "there is no SLO %q", in.ID)
 	}
-	return show(statusesOf(found), err)
+	return show(statusesOf(found, lacks), err)
 }
 
-func statusesOf(found []slo.Status) statuses {
+func statusesOf(found []slo.Status, lacks []string) statuses {
 	for i := range found {
 		found[i].Labels = labelsOf(found[i].Labels)
 	}
-	return statuses{list(found)}
+	return statuses{list(found), list(lacks)}
 }
 
 func (a *API) burndown(ctx context.Context, in *burndownInput) (*body[burndown], error) {
