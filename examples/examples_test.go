@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/runbooks"
@@ -109,7 +111,10 @@ func TestTheScrapeFileIsAPrometheusConfiguration(t *testing.T) {
 	jobs := map[string]bool{}
 	for _, job := range c.ScrapeConfigs {
 		jobs[job.JobName] = true
-		if !job.AlwaysScrapeClassicHistograms {
+		if job.ScrapeTimeout >= job.ScrapeInterval || time.Duration(job.ScrapeTimeout) >= 3*time.Second {
+			t.Errorf("job %s: a scrape may take %v, longer than the promises' settle time of 3 s", job.JobName, job.ScrapeTimeout)
+		}
+		if slices.Contains(job.ScrapeProtocols, config.PrometheusProto) && !job.AlwaysScrapeClassicHistograms {
 			t.Errorf("job %s would lose its classic buckets, which latency promises count", job.JobName)
 		}
 	}

@@ -24,11 +24,11 @@ const (
 
 // The periodic work, as metrics and the log name it.
 const (
-	jobEscalate = "escalate incidents"
-	jobLapse    = "end lapsed alerts"
-	jobLedger   = "copy the ledger"
-	jobBudgets  = "update budgets of open incidents"
-	jobSessions = "forget ended sessions"
+	jobEscalate = "escalate-incidents"
+	jobLapse    = "end-lapsed-alerts"
+	jobLedger   = "copy-ledger"
+	jobBudgets  = "update-budgets"
+	jobSessions = "forget-sessions"
 )
 
 // startWork starts what runs without being asked. Paging and escalation run on every replica and share only the
@@ -76,9 +76,9 @@ func (p *plane) every(ctx context.Context, interval time.Duration, what string, 
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && !failing:
-			p.log.Error("could not "+what+"; trying again", "error", err)
+			p.log.Error("periodic work fails; trying again", "job", what, "error", err)
 		case err == nil && failing:
-			p.log.Info("could " + what + " again")
+			p.log.Info("periodic work succeeds again", "job", what)
 		}
 		failing = err != nil
 		select {

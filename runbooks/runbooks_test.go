@@ -1,0 +1,190 @@
+package runbooks
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nines-sre/nines/internal/promguard"
+	"gopkg.in/yaml.v3"
+)
+
+func TestEveryRunbookTellsWhatAPersonAtThreeInTheMorningNeeds(t *testing.T) {
+	t.Parallel()
+	want := []string{"disk-low", "engine-down", "ledger-behind", "outbox-stuck", "slo-burn", "slo-no-data"}
+	if got := Names(); !slices.Equal(got, want) {
+		t.Fatalf("the runbooks are %v, want %v", got, want)
+	}
+	for _, name := range Names() {
+		text, ok := Read(name)
+		if !ok || !strings.HasPrefix(text, "# ") {
+			t.Errorf("%s does not begin with a title", name)
+		}
+		for _, heading := range []string{"## What it means", "## How to see it", "## First three things to do", "## How to escalate", "## How it resolves"} {
+			if strings.Count(text, "\n"+heading+"\n") != 1 {
+				t.Errorf("%s lacks %q", name, heading)
+			}
+		}
+		steps := section(text, "## First three things to do")
+		if !strings.Contains(steps, "\n1. **") || !strings.Contains(steps, "\n2. **") || !strings.Contains(steps, "\n3. **") || strings.Contains(steps, "\n4. ") {
+			t.Errorf("%s: three things are three things", name)
+		}
+		if !strings.Contains(text, "nines ") {
+			t.Errorf("%s names no command", name)
+		}
+	}
+}
+
+func section(text, heading string) string {
+	_, rest, _ := strings.Cut(text, heading)
+	body, _, _ := strings.Cut(rest, "\n## ")
+	return body
+}
+
+func TestEveryQueryInARunbookIsPromQL(t *testing.T) {
+	t.Parallel()
+	queries := 0
+	for _, name := range Names() {
+		text, _ := Read(name)
+		for _, query := range plainFences(text) {
+			queries++
+			if _, err := promguard.Parse(query); err != nil {
+				t.Errorf("%s: %s: %v", name, query, err)
+			}
+		}
+	}
+	if queries < 10 {
+		t.Errorf("only %d queries were found", queries)
+	}
+}
+
+// plainFences returns the lines of fenced blocks without a language, which are PromQL, without comments.
+func plainFences(text string) []string {
+	var out []string
+	fence := "" // how the open one began
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "```") && fence != "":
+			fence = ""
+		case strings.HasPrefix(line, "```"):
+			fence = line
+		case fence == "```" && line != "" && !strings.HasPrefix(line, "#"):
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+func TestOnlyRunbooksThatShipCanBeRead(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"", ".", "nothing", "../alerts", "alerts.yaml", "slo-burn.md.md", "SLO-BURN", "slo-burn/"} {
+		if _, ok := Read(name); ok {
+			t.Errorf("%q was read", name)
+		}
+	}
+	plain, _ := Read("slo-burn")
+	if named, ok := Read("slo-burn.md"); !ok || named != plain {
+		t.Error("slo-burn and slo-burn.md are the same runbook")
+	}
+	if got := URL("https://nines.example.com/", "slo-burn.md"); got != "https://nines.example.com/runbooks/slo-burn" {
+		t.Errorf("the URL is %s", got)
+	}
+}
+
+func TestEveryAlertHasARunbookASeverityAndWords(t *testing.T) {
+	t.Parallel()
+	file, err := readAlerts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, g := range file.Groups {
+		for _, r := range g.Rules {
+			names = append(names, r.Alert)
+			if _, ok := Read(r.Annotations["runbook"]); !ok {
+				t.Errorf("%s: there is no runbook %q", r.Alert, r.Annotations["runbook"])
+			}
+			if !slices.Contains([]string{"critical", "error", "warning", "info"}, r.Labels["severity"]) || r.Labels["service"] != "nines" {
+				t.Errorf("%s: the labels are %v", r.Alert, r.Labels)
+			}
+			if r.Annotations["title"] == "" || r.Annotations["summary"] == "" {
+				t.Errorf("%s does not say what is the matter", r.Alert)
+			}
+			if _, err := promguard.Parse(r.Expr); err != nil {
+				t.Errorf("%s: %v", r.Alert, err)
+			}
+		}
+	}
+	if want := []string{"EngineDown", "OutboxStuck", "LedgerBehind", "DiskLow"}; !slices.Equal(names, want) {
+		t.Errorf("the alerts are %v, want %v", names, want)
+	}
+}
+
+func TestAlertsLinkToTheirRunbooks(t *testing.T) {
+	t.Parallel()
+	var file ruleFile
+	if err := yaml.Unmarshal(Alerts(func(name string) string { return URL("https://n.example", name) }), &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range file.Groups[0].Rules {
+		if want := "https://n.example/runbooks/" + r.Annotations["runbook"]; r.Annotations["runbook_url"] != want {
+			t.Errorf("%s links to %q, want %q", r.Alert, r.Annotations["runbook_url"], want)
+		}
+	}
+	if strings.Contains(string(Alerts(nil)), "runbook_url") {
+		t.Error("without a base there is nothing to link to")
+	}
+}
+
+func TestPromtoolTakesTheAlertsAndTheyFireWhenTheyShould(t *testing.T) {
+	t.Parallel()
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("promtool is not installed; make setup installs it")
+	}
+	dir := t.TempDir()
+	for name, text := range map[string][]byte{"alerts.yaml": Alerts(nil), "linked.yaml": Alerts(func(string) string { return "https://n.example/x" })} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(promtool, "check", "rules", path).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+	}
+	scenario, err := os.ReadFile("testdata/alerts_test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "scenario.yaml")
+	if err := os.WriteFile(path, scenario, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command(promtool, "test", "rules", path).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestRunbooksLinkOnlyToRunbooksThatShip(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)]+)\)`)
+	links := 0
+	for _, name := range Names() {
+		text, _ := Read(name)
+		for _, m := range link.FindAllStringSubmatch(text, -1) {
+			links++
+			name, rooted := strings.CutPrefix(m[1], "/runbooks/") // read by the UI and by repository browsers alike
+			if _, ok := Read(name); !ok || !rooted || !strings.HasSuffix(name, ".md") {
+				t.Errorf("a runbook links to %s", m[1])
+			}
+		}
+	}
+	if links == 0 {
+		t.Error("no link was found")
+	}
+}
