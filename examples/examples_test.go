@@ -34,7 +34,7 @@ func load(t *testing.T, paths ...string) *definitions.Catalog {
 func TestTheQuickstartIsWhatTheReadmePromises(t *testing.T) {
 	t.Parallel()
 	c := load(t, "quickstart")
-	for _, id := range []string{"shop-availability", "shop-latency", "nines-requests", "nines-queries", "nines-analyses"} {
+	for _, id := range []string{"shop-availability", "shop-latency", "nines-availability", "nines-queries", "nines-analyses"} {
 		if _, ok := c.SLO(id); !ok {
 			t.Errorf("there is no promise %s", id)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
+	"gopkg.in/yaml.v3"
 )
 
 // Limits on one set of files.
@@ -98,11 +99,21 @@ func (l *loader) add(d manifest.Document, version int) {
 		l.fail(d.Problem("kind", "%q is not known; the kinds are %s", d.Kind, strings.Join(kinds, ", ")))
 		return
 	}
-	if !l.claim(d, d.Kind, d.Metadata.Name) {
+	name := nameOf(d)
+	if !l.claim(d, d.Kind, name) {
 		return
 	}
 	l.fail(l.read(d, version)...)
-	l.records = append(l.records, recordOf(d, d.Kind, d.Metadata.Name))
+	l.records = append(l.records, recordOf(d, d.Kind, name))
+}
+
+// nameOf is the name under which a document is kept: metadata.name, and for an SLO its id, since two services may each
+// have an SLO named availability.
+func nameOf(d manifest.Document) string {
+	if service := d.Node("spec.service"); d.Kind == KindSLO && service != nil && service.Kind == yaml.ScalarNode {
+		return service.Value + "-" + d.Metadata.Name
+	}
+	return d.Metadata.Name
 }
 
 // read decodes the document into the catalog and notes what it refers to.

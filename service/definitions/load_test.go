@@ -101,6 +101,16 @@ func TestAReferenceMayLeadToWhatIsApplied(t *testing.T) {
 	}
 }
 
+func TestTwoServicesMayHaveAnSLOOfOneName(t *testing.T) {
+	t.Parallel()
+	parts := strings.SplitN(fine, "---\n", 3)
+	other := strings.NewReplacer("service: shop", "service: bank", "{name: shop}", "{name: bank}")
+	set, problems := load(t, fine+"---\n"+other.Replace(parts[0])+"---\n"+other.Replace(parts[1]))
+	if len(problems) != 0 || len(set.Catalog.SLOs()) != 2 {
+		t.Errorf("%d SLOs, problems %v", len(set.Catalog.SLOs()), problems)
+	}
+}
+
 func TestASecondDefinitionIsRefused(t *testing.T) {
 	t.Parallel()
 	sloth := "version: prometheus/v1\nservice: shop\nslos:\n- name: availability\n  objective: 99\n  sli: {events: {error_query: 'sum(rate(e[{{.window}}]))', total_query: 'sum(rate(t[{{.window}}]))'}}\n  alerting: {page_alert: {disable: true}, ticket_alert: {disable: true}}\n"

@@ -15,6 +15,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/service/prom"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
 var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
@@ -235,5 +239,32 @@ func TestThePathOfTheBaseIsKept(t *testing.T) {
 		if _, err := c.Query(t.Context(), "up", noon); err != nil || path != "/prometheus/api/v1/query" || auth != "Bearer secret" {
 			t.Errorf("%s: asked %s with %q: %v", suffix, path, auth, err)
 		}
+	}
+}
+
+func TestTheCallersTraceGoesAlong(t *testing.T) { // not parallel: the tracer provider belongs to the process
+	before, propagator := otel.GetTracerProvider(), otel.GetTextMapPropagator()
+	t.Cleanup(func() { otel.SetTracerProvider(before); otel.SetTextMapPropagator(propagator) })
+	spans := tracetest.NewSpanRecorder()
+	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans)))
+	otel.SetTextMapPropagator(propagation.TraceContext{})
+	var header string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header = r.Header.Get("Traceparent")
+		_, _ = io.WriteString(w, success("vector", "[]"))
+	}))
+	defer srv.Close()
+	c, _ := prom.New(srv.URL, prom.Options{})
+	ctx, parent := otel.Tracer("test").Start(t.Context(), "caller")
+	if _, err := c.Query(ctx, "up", noon); err != nil {
+		t.Fatal(err)
+	}
+	ended := spans.Ended()
+	if len(ended) != 1 || ended[0].Parent().SpanID() != parent.SpanContext().SpanID() {
+		t.Fatalf("want one span below the caller's, got %d", len(ended))
+	}
+	own := ended[0].SpanContext()
+	if want := "00-" + own.TraceID().String() + "-" + own.SpanID().String() + "-01"; header != want {
+		t.Errorf("want traceparent %s, got %q", want, header)
 	}
 }

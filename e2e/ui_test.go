@@ -1,0 +1,128 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/nines-sre/nines/incidents"
+)
+
+// shots is a folder to keep pictures of the pages in, for looking at them.
+var shots = os.Getenv("NINES_SHOTS")
+
+// A person signs in with the password that the first start printed, sees the incident arrive without pressing anything,
+// acknowledges it with one press and follows it to the promise, the postmortem and the customer's report.
+func TestAPersonWalksThePages(t *testing.T) {
+	t.Parallel()
+	w := startWorld(t, "http://127.0.0.1:1")
+	ctx := startBrowser(t)
+	password := regexp.MustCompile(`with the password\s+(\S+)`).FindStringSubmatch(w.out.String())
+	if password == nil {
+		t.Fatalf("no password was printed:\n%s", w.out.String())
+	}
+	visit(t, ctx, w.url("/"))
+	shoot(t, ctx, "sign-in")
+	err := chromedp.Do(ctx, chromedp.SendKeys(`input[name="email"]`, "admin@localhost"), chromedp.SendKeys(`input[name="password"]`, password[1]),
+		chromedp.Click(`form button[type="submit"]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	see(t, ctx, 20*time.Second, "shop")
+	eventually(t, 30*time.Second, "acme has traffic", func() error {
+		for _, s := range w.statuses() {
+			if s.Labels["tenant"] == "acme" && s.Counts.Total > 20 {
+				return nil
+			}
+		}
+		return fmt.Errorf("none")
+	})
+	w.shop.post("/break?tenant=acme")
+	incident := w.waitForIncident("acme")
+	see(t, ctx, 15*time.Second, "burn rate is too fast") // the overview is live
+	shoot(t, ctx, "overview")
+	if err := chromedp.Do(ctx, chromedp.Click(chromedp.ID(fmt.Sprintf("ack-%d", incident.Number)))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "the press acknowledges", func() error {
+		if i := w.incident(incident.ID); i.State != incidents.Acknowledged {
+			return fmt.Errorf("it is %s", i.State)
+		}
+		return nil
+	})
+	time.Sleep(3 * time.Second) // something to see in the plots
+	w.shop.post("/heal")
+	for _, p := range []struct{ name, path, text string }{
+		{"incident", "/incidents/" + incident.ID, "admin@localhost"},
+		{"slo", "/slos/shop-availability?tenant=acme", "99.9"},
+		{"incidents", "/incidents", "acme"},
+		{"postmortem", "/incidents/" + incident.ID + "/postmortem", "Root causes"},
+		{"report", "/reports?tenant=acme&month=" + time.Now().UTC().Format("2006-01"), "Acme GmbH"},
+		{"runbook", "/runbooks/slo-burn", "budget"},
+		{"missing", "/incidents/4711", "4711"},
+	} {
+		visit(t, ctx, w.url(p.path))
+		see(t, ctx, 10*time.Second, p.text)
+		shoot(t, ctx, p.name)
+	}
+}
+
+func startBrowser(t *testing.T) context.Context {
+	t.Helper()
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(find(t, "chromium", "chromium-browser", "google-chrome")),
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 900), chromedp.UserDataDir(tempDir(t)),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx); cancel() })
+	ctx, cancelTime := context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(cancelTime)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start the browser: %v", err)
+	}
+	return ctx
+}
+
+func visit(t *testing.T, ctx context.Context, url string) {
+	t.Helper()
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		t.Fatalf("open %s: %v", url, err)
+	}
+}
+
+// see waits until the page shows the text.
+func see(t *testing.T, ctx context.Context, within time.Duration, text string) {
+	t.Helper()
+	eventually(t, within, "the page shows "+text, func() error {
+		body, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`))
+		if err == nil && !strings.Contains(body, text) {
+			err = fmt.Errorf("it shows:\n%s", body)
+		}
+		return err
+	})
+}
+
+func shoot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	if shots == "" {
+		return
+	}
+	whole := true
+	shot, err := chromedp.Call(ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: &whole})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(shots, name+".png"), shot.Data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
