@@ -31,6 +31,7 @@ run: ## Start everything: control plane, engine, PostgreSQL and the example shop
 	@scripts/run.sh
 
 clean: ## Forget what `make run` stored, and the binaries
+	@if [ -s data/postgres.location ]; then rm -rf "$$(cat data/postgres.location)"; fi
 	rm -rf data bin
 
 test: setup ## Run every test: units, storage, rules, UI, race detector and the whole program end to end

@@ -3,6 +3,7 @@ package incidents
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -318,7 +319,7 @@ func minutes(m *float64) string {
 	if m == nil {
 		return "unknown"
 	}
-	return strconv.FormatFloat(*m, 'f', -1, 64) + " min"
+	return strconv.FormatFloat(math.Round(*m*10)/10, 'f', -1, 64) + " min"
 }
 
 func shareOrUnknown(s *float64) string {

@@ -64,6 +64,9 @@ func serviceOf(labels map[string]string) string {
 // words finds the title and the summary among the annotations that rule authors use for them.
 func words(a AlertFacts) (title, summary string) {
 	title = first(a.Annotations, "title", "summary")
+	for _, prefix := range []string{"(page) ", "(ticket) "} { // Sloth's; the severity says it
+		title = strings.TrimPrefix(title, prefix)
+	}
 	summary = first(a.Annotations, "description", "message", "summary")
 	if title == "" {
 		title = strings.TrimSpace(a.Labels["alertname"] + " " + serviceOf(a.Labels))

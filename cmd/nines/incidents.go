@@ -12,9 +12,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// incident is an incident as the API shows it.
+type incident struct {
+	incidents.Incident
+	PolicyName string `json:"policyName"`
+}
+
 type incidentsBody struct {
-	Incidents  []incidents.Incident `json:"incidents"`
-	NextCursor string               `json:"nextCursor,omitempty"`
+	Incidents  []incident `json:"incidents"`
+	NextCursor string     `json:"nextCursor,omitempty"`
 }
 
 func (a *cli) incidentsCommand() *cobra.Command {
@@ -77,14 +83,14 @@ func (a *cli) printIncidents(answer incidentsBody, all bool) {
 	}
 }
 
-func whoIsOn(i incidents.Incident) string {
+func whoIsOn(i incident) string {
 	switch {
 	case i.State == incidents.Resolved:
 		return orMissing(i.ResolvedBy)
 	case i.AcknowledgedBy != "":
 		return i.AcknowledgedBy
-	case i.Policy.Name != "":
-		return "paging " + i.Policy.Name
+	case i.NextEscalationAt != nil:
+		return "paging " + i.PolicyName
 	default:
 		return "nobody"
 	}
@@ -105,7 +111,7 @@ func (a *cli) incidentsShow() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var i incidents.Incident
+			var i incident
 			if err := api.get(c.Context(), incidentPath(ids[0]), nil, &i); err != nil {
 				return err
 			}
@@ -120,7 +126,7 @@ func (a *cli) incidentsShow() *cobra.Command {
 	}
 }
 
-func (a *cli) printIncident(i incidents.Incident, timeline []incidents.Event) {
+func (a *cli) printIncident(i incident, timeline []incidents.Event) {
 	a.printf("#%d  %s\n", i.Number, printable(i.Title))
 	if i.Summary != "" {
 		a.printf("%s\n", printable(i.Summary))

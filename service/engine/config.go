@@ -130,6 +130,9 @@ func (c Config) complete(text []byte, addr string) ([]byte, error) {
 	global := valueOf(top, "global", yaml.MappingNode)
 	c.fillGlobal(global)
 	jobs := valueOf(top, "scrape_configs", yaml.SequenceNode)
+	for _, job := range jobs.Content {
+		fillJob(job)
+	}
 	if !hasJob(jobs, selfJob) {
 		var own yaml.Node
 		if err := own.Encode(c.ownJob(addr)); err != nil {
@@ -168,6 +171,21 @@ func (c Config) fillGlobal(global *yaml.Node) {
 	set("evaluation_interval", model.Duration(c.EvalInterval).String())
 	set("scrape_protocols", []config.ScrapeProtocol{config.PrometheusProto, config.OpenMetricsText1_0_0,
 		config.OpenMetricsText0_0_1, config.PrometheusText1_0_0, config.PrometheusText0_0_4})
+}
+
+// fillJob keeps the classic buckets of a histogram that has native ones too, unless the job says otherwise: a promise
+// about latency counts the bucket at its threshold, and would be without data.
+func fillJob(job *yaml.Node) {
+	const key = "always_scrape_classic_histograms"
+	if job.Kind != yaml.MappingNode {
+		return // refused when the configuration is read
+	}
+	for present := range pairs(job) {
+		if present.Value == key {
+			return
+		}
+	}
+	job.Content = append(job.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, &yaml.Node{Kind: yaml.ScalarNode, Value: "true", Tag: "!!bool"})
 }
 
 func (c Config) ownJob(addr string) map[string]any {

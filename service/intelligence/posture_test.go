@@ -32,7 +32,7 @@ func TestPostureSaysWhatIsAtRiskWhyAndWhoIsOnIt(t *testing.T) {
 			"1 of 3 promises is at risk: shop availability for acme burns its error budget 3.0× too fast; Ada is on it since 11:50 UTC.",
 			"burning: The last hour burns the error budget 3.0× too fast; 84 % of it is left, and gone by 2026-12-01 20:32 UTC at this speed."},
 		"burning, and somebody is paged": {func(w *world) { burns(w); w.open = append(w.open, burningIncident()) }, AtRisk,
-			"1 of 3 promises is at risk: shop availability for acme burns its error budget 3.0× too fast; nobody is on it yet; step 1 of 2 of the policy oncall was paged (Slack (env SLACK)), the next is at 12:07 UTC.", "burning"},
+			"1 of 3 promises is at risk: shop availability for acme burns its error budget 3.0× too fast; nobody is on it yet; step 1 of 2 of oncall was paged, the next is at 12:07 UTC.", "burning"},
 		"burning without an incident": {burns, AtRisk,
 			"1 of 3 promises is at risk: shop availability for acme burns its error budget 3.0× too fast; no incident is open.", "burning"},
 		"an incident, and the burn is over": {func(w *world) { w.open = append(w.open, acked) }, AtRisk,
@@ -42,7 +42,7 @@ func TestPostureSaysWhatIsAtRiskWhyAndWhoIsOnIt(t *testing.T) {
 			burns(w)
 			w.fill(shop, "globex", "us", ago(9*time.Hour), ago(8*time.Hour), 100, 1000)
 		}, Overspent, "2 of 3 promises are at risk: shop availability for globex has spent 400 % of its error budget; no incident is open.",
-			"exhausted: 99.9 % was promised; since 2026-10-24 12:00 UTC 1,200 of 300,000 failed, which is 400 % of the error budget. The last hour burns it 0.0× as fast as allowed."},
+			"exhausted: 99.9 % was promised; since 2026-11-22 12:00 UTC 1,200 of 300,000 failed, which is 400 % of the error budget. The last hour burns it 0.0× as fast as allowed."},
 		"never seen": {func(w *world) {
 			w.slos = append(w.slos, slo.Versioned{SLO: slo.SLO{ID: "x-y", Service: "x", Name: "y", Objective: 99}})
 		},

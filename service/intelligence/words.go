@@ -17,7 +17,7 @@ func reasonOf(p PromiseRisk, now time.Time) string {
 	switch p.State {
 	case Exhausted:
 		reason = fmt.Sprintf("%s %% was promised; since %s %s of %s failed, which is %s of the error budget. The last hour burns it %s.",
-			p.Objective, stamp(p.From, now), whole(p.Counts.Errors()), whole(p.Counts.Total), percent(1-p.Remaining), burn(p.Burn))
+			p.Objective, stamp(seenFrom(p), now), whole(p.Counts.Errors()), whole(p.Counts.Total), percent(1-p.Remaining), burn(p.Burn))
 	case Burning:
 		reason = burningReason(p, now)
 	case Unknown:
@@ -125,12 +125,16 @@ func whoIsOn(i incidents.Incident, now time.Time) string {
 	case i.Step == 0:
 		return fmt.Sprintf("nobody is on it yet; paging starts at %s", stamp(*i.NextEscalationAt, now))
 	}
-	paged := make([]string, 0, 2)
-	for _, t := range i.Policy.Steps[min(i.Step, steps)-1].Targets {
-		paged = append(paged, t.String())
+	return fmt.Sprintf("nobody is on it yet; step %d of %d of %s was paged, the next is at %s",
+		min(i.Step, steps), steps, i.Policy.Name, stamp(*i.NextEscalationAt, now))
+}
+
+// seenFrom is where the promise's counts begin: at the window's start, or at the first data where that came later.
+func seenFrom(p PromiseRisk) time.Time {
+	if p.FirstSeen.After(p.From) {
+		return p.FirstSeen
 	}
-	return fmt.Sprintf("nobody is on it yet; step %d of %d of the policy %s was paged (%s), the next is at %s",
-		min(i.Step, steps), steps, i.Policy.Name, listed(paged), stamp(*i.NextEscalationAt, now))
+	return p.From
 }
 
 // title names a promise for people: "shop availability for acme".

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -134,8 +135,13 @@ func rateText(x float64) string {
 	return countText(x) + "/min"
 }
 
-func axisPercent(x float64) string { return trimmed(x*100, 1) + thin + "%" }
-func axisBurn(x float64) string    { return trimmed(x, 2) + "×" }
+func axisPercent(x float64) string {
+	if p := x * 100; math.Abs(p) >= 10_000 { // a young promise that fails has spent its little budget many times over
+		return trimmed(p/1000, 1) + "k" + thin + "%"
+	}
+	return trimmed(x*100, 1) + thin + "%"
+}
+func axisBurn(x float64) string { return trimmed(x, 2) + "×" }
 
 func axisCount(x float64) string {
 	switch {
