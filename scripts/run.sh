@@ -17,8 +17,8 @@ export NINES_PAGER_SECRET SHOP_PAGER_SECRET=$NINES_PAGER_SECRET
 bin/shop &
 shop=$!
 trap 'kill $shop 2>/dev/null || true; wait $shop 2>/dev/null || true' EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+trap 'exit 0' INT
+trap 'exit 0' TERM
 
 bin/nines serve --data "$data" \
 	--apply examples/quickstart \

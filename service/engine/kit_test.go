@@ -282,5 +282,3 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
-
-func query(expr string) string { return "/api/v1/query?query=" + url.QueryEscape(expr) }

@@ -8,9 +8,7 @@ import (
 	"github.com/nines-sre/nines/internal/manifest"
 )
 
-// maxFiles bounds one request's definition files; each is bounded by manifest.MaxBytes besides.
-const maxFiles = 2000
-
+// filesInput is one request's definition files; each is bounded by manifest.MaxBytes besides.
 type filesInput struct {
 	Body struct {
 		Files []manifest.File `json:"files" maxItems:"2000" doc:"YAML files: nines/v1 documents or Sloth's prometheus/v1."`
