@@ -24,11 +24,12 @@ const (
 
 // The periodic work, as metrics and the log name it.
 const (
-	jobEscalate = "escalate-incidents"
-	jobLapse    = "end-lapsed-alerts"
-	jobLedger   = "copy-ledger"
-	jobBudgets  = "update-budgets"
-	jobSessions = "forget-sessions"
+	jobEscalate  = "escalate-incidents"
+	jobLapse     = "end-lapsed-alerts"
+	jobLedger    = "copy-ledger"
+	jobSelfwatch = "watch-engine"
+	jobBudgets   = "update-budgets"
+	jobSessions  = "forget-sessions"
 )
 
 // startWork starts what runs without being asked. Paging and escalation run on every replica and share only the
@@ -45,6 +46,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	}{
 		{jobEscalate, escalateEvery, p.escalate},
 		{jobLapse, lapseEvery, p.lapse},
+		{jobSelfwatch, selfwatchEvery, p.watchEngineDown()},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}
