@@ -169,6 +169,8 @@ type planeOptions struct {
 	args   []string // further flags
 	env    []string
 	dir    string // "" makes a new one
+
+	notReady bool // some part is not there yet; wait only until it lives
 }
 
 // startPlane starts nines serve at one-second speed and waits until it is ready.
@@ -187,7 +189,14 @@ func startPlane(t testing.TB, o planeOptions) *plane {
 	}
 	p.args = append(p.args, o.args...)
 	p.start()
-	p.ready(30 * time.Second)
+	if o.notReady {
+		eventually(t, 30*time.Second, "nines lives", func() error {
+			_, err := http.Get("http://" + p.ops + "/livez")
+			return err
+		})
+	} else {
+		p.ready(30 * time.Second)
+	}
 	p.token = strings.TrimSpace(read(t, filepath.Join(p.dir, "data", "cli-token")))
 	return p
 }

@@ -80,7 +80,7 @@ func (c *Change) refresh(sig Signal) bool {
 	if !sig.StartsAt.IsZero() && sig.StartsAt.Before(i.StartedAt) {
 		i.StartedAt, changed = sig.StartsAt, true
 	}
-	if sig.BudgetSpent != nil && (i.BudgetSpent == nil || *i.BudgetSpent != *sig.BudgetSpent) {
+	if sig.BudgetSpent != nil && i.BudgetSpent == nil { // the alert's word opens it; from then on the ledger's counts
 		i.BudgetSpent, changed = cloneFloat(sig.BudgetSpent), true
 	}
 	if i.RunbookURL == "" && sig.RunbookURL != "" {
