@@ -51,7 +51,7 @@ func (a *cli) diffCommand() *cobra.Command {
 func definitionFlags(c *cobra.Command, paths *[]string, prune *bool) {
 	c.Flags().StringSliceVarP(paths, "filename", "f", nil, "file or folder of definitions; - for standard input (repeatable)")
 	c.Flags().BoolVar(prune, "prune", false, "remove definitions that are not in the files")
-	_ = c.MarkFlagRequired("filename")
+	needs(c, "filename")
 }
 
 func (a *cli) sendDefinitions(c *cobra.Command, path string, paths []string, prune bool) error {
@@ -104,7 +104,7 @@ func (a *cli) validateCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringSliceVarP(&paths, "filename", "f", nil, "file or folder of definitions; - for standard input (repeatable)")
-	_ = c.MarkFlagRequired("filename")
+	needs(c, "filename")
 	return c
 }
 

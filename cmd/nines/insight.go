@@ -101,9 +101,17 @@ func (a *cli) printForecast(answer httpapi.ForecastAnswer, limit string) {
 		}
 		a.table([]string{"at", fmt.Sprintf("lower %g %%", answer.Level*100), "expected", fmt.Sprintf("upper %g %%", answer.Level*100)}, rows)
 		if limit != "" {
-			a.printf("\n%s is reached %s (earliest %s, latest %s)\n", limit, when(s.Mean), when(s.Earliest), when(s.Latest))
+			a.printf("\n%s\n", reached(limit, s))
 		}
 	}
+}
+
+// reached says when the limit is met: expected, and by the interval's bounds.
+func reached(limit string, s httpapi.ForecastSeries) string {
+	if s.Mean == nil && s.Earliest == nil && s.Latest == nil {
+		return limit + " is not reached within the horizon."
+	}
+	return fmt.Sprintf("%s is reached %s; at the earliest %s, at the latest %s.", limit, when(s.Mean), when(s.Earliest), when(s.Latest))
 }
 
 func when(t *time.Time) string {

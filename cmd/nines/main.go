@@ -69,6 +69,8 @@ func (a *cli) root() *cobra.Command {
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          args(cobra.NoArgs), // an unknown command is a wrong command line
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	f := root.PersistentFlags()
@@ -129,7 +131,7 @@ func envOr(name, otherwise string) string {
 
 // group makes a command that only has subcommands.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c := &cobra.Command{Use: use, Short: short, Args: args(cobra.NoArgs), RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(subs...)
 	return c
 }
@@ -141,5 +143,18 @@ func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 			return usageError{err}
 		}
 		return nil
+	}
+}
+
+// needs makes flags required. Cobra's own check cannot be told from a failure of the command.
+func needs(c *cobra.Command, flags ...string) {
+	check := c.Args
+	c.Args = func(c *cobra.Command, a []string) error {
+		for _, name := range flags {
+			if !c.Flags().Changed(name) {
+				return usageError{fmt.Errorf("--%s is missing", name)}
+			}
+		}
+		return check(c, a)
 	}
 }

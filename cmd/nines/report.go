@@ -31,7 +31,7 @@ func (a *cli) reportSLA() *cobra.Command {
 	}
 	c.Flags().StringVar(&tenant, "tenant", "", "the customer")
 	c.Flags().StringVar(&month, "month", time.Now().UTC().Format("2006-01"), "calendar month, in the contract's time zone")
-	_ = c.MarkFlagRequired("tenant")
+	needs(c, "tenant")
 	return c
 }
 

@@ -83,10 +83,14 @@ func sli(s slo.Status) string {
 }
 
 func left(s slo.Status) string {
-	if !s.Traffic {
+	switch {
+	case !s.Traffic:
 		return missing
+	case s.Remaining <= -9: // a young promise that fails has little budget yet, and spends it many times over
+		return fmt.Sprintf("spent %.0f times", 1-s.Remaining)
+	default:
+		return percent(s.Remaining)
 	}
-	return percent(s.Remaining)
 }
 
 func burn(s slo.Status) string {
@@ -130,7 +134,7 @@ func (a *cli) sloGenerate() *cobra.Command {
 	f.StringSliceVarP(&inputs, "input", "i", nil, "file or folder of SLOs; - for standard input")
 	f.StringVarP(&output, "out", "o", "", "file or existing folder to write to; unset prints")
 	f.StringVar(&runbooks, "runbook-url", "", "base URL of runbooks, such as http://127.0.0.1:9990/runbooks")
-	_ = c.MarkFlagRequired("input")
+	needs(c, "input")
 	return c
 }
 
