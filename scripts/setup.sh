@@ -44,6 +44,8 @@ as_root() {
 
 on_debian() {
 	local packages=() policy=/usr/sbin/policy-rc.d made_policy=
+	say "asking apt-get for the list of packages"
+	as_root apt-get update -qq
 	for m in "${missing[@]}"; do
 		case $m in
 		alertmanager) packages+=(prometheus-alertmanager) ;;
@@ -52,7 +54,6 @@ on_debian() {
 		esac
 	done
 	say "installing ${packages[*]} with apt-get"
-	as_root apt-get update -qq
 	# The packages would start their own servers; Nines and its tests start what they need themselves.
 	if [ ! -e "$policy" ]; then
 		as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
