@@ -13,6 +13,9 @@ import (
 	"github.com/nines-sre/nines/slo"
 )
 
+// noDataRunbook is the shipped runbook for a promise whose targets are lost.
+const noDataRunbook = "slo-no-data"
+
 // ownAlerts is the rule file of the alerts about Nines itself.
 const ownAlerts = "nines.yaml"
 
@@ -47,7 +50,9 @@ func (p *plane) writeRules() error {
 }
 
 func (p *plane) rulesOf(s slo.SLO) ([]byte, error) {
-	groups, err := s.RulesWith(slo.RuleOptions{RunbookURL: func(s slo.SLO) string { return p.runbookURL(s.Alerting.Runbook) }})
+	groups, err := s.RulesWith(slo.RuleOptions{
+		RunbookURL: func(s slo.SLO) string { return p.runbookURL(p.definitions.Catalog().Runbook(s.ID)) }, NoDataURL: p.runbookURL(noDataRunbook),
+	})
 	if err != nil {
 		return nil, err
 	}

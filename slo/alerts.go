@@ -92,7 +92,7 @@ func (w ruleWriter) noData() Rule {
 		"title":   fmt.Sprintf("(page) %s %s has no data: its targets are lost", w.Service, w.Name),
 		"summary": fmt.Sprintf("No target matching %s is up, so nothing of %s is measured. While it lasts the promise is neither kept nor broken; it is unknown.", escapeTemplate("{"+w.target+"}"), w.ID),
 	}
-	w.addRunbook(r.Annotations)
+	addRunbook(r.Annotations, w.noDataURL)
 	return r
 }
 
@@ -128,7 +128,7 @@ func (w ruleWriter) burnAnnotations(t Tier) map[string]string {
 		"budget_spent":        w.ask("max("+spent+")", "%.4f"),
 		"hours_to_exhaustion": w.ask(left, "%.1f"),
 	}
-	w.addRunbook(out)
+	addRunbook(out, w.runbook)
 	maps.Copy(out, w.Alerting.Annotations)
 	if t.Severity == "page" {
 		maps.Copy(out, w.Alerting.PageAnnotations)
@@ -159,9 +159,9 @@ func (w ruleWriter) ask(query, format string) string {
 	return fmt.Sprintf("{{ with printf %s%s | query }}{{ . | first | value | printf %s }}{{ end }}", strconv.Quote(query), args, strconv.Quote(format))
 }
 
-func (w ruleWriter) addRunbook(annotations map[string]string) {
-	if w.runbook != "" {
-		annotations["runbook_url"] = w.runbook
+func addRunbook(annotations map[string]string, url string) {
+	if url != "" {
+		annotations["runbook_url"] = url
 	}
 }
 

@@ -1,6 +1,7 @@
 package slo
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,6 +37,8 @@ type RuleOptions struct {
 	// RunbookURL returns where the SLO's runbook is to be read; nil or "" leaves the annotation out. Where the
 	// definition's runbook is a URL itself, that is used instead.
 	RunbookURL func(s SLO) string
+	// NoDataURL is where the runbook for lost targets is to be read; "" means the SLO's own.
+	NoDataURL string
 }
 
 // Windows recorded for every SLO, whatever its tiers need: those of Sloth's dashboards.
@@ -83,10 +86,13 @@ type ruleWriter struct {
 	step    time.Duration // of the long windows' sums
 	meta    time.Duration // interval of the meta and ticket groups
 	runbook string
+
+	noDataURL string
 }
 
 func newRuleWriter(s SLO, c counted, o RuleOptions) ruleWriter {
 	w := ruleWriter{SLO: s, counted: c, tiers: s.Tiers(), budget: s.Objective.Budget(), step: s.slowStep(), runbook: s.runbookURL(o)}
+	w.noDataURL = cmp.Or(o.NoDataURL, w.runbook)
 	// A recorded sample is found for five minutes. What people query must come oftener than that, or it flickers.
 	w.meta = max(s.Interval, min(5*s.Interval, time.Minute))
 	return w

@@ -118,22 +118,26 @@ func (c *Catalog) Tier(tenant string) string {
 func (c *Catalog) Router(runbook func(name string) string) incidents.Router {
 	r := incidents.Router{Policies: c.policies, SLOPolicy: map[string]string{}, ServicePolicy: map[string]string{},
 		BudgetBy: map[string][]string{}, Default: DefaultPolicy}
-	runbooks := map[string]string{}
 	for id, v := range c.slos {
 		r.SLOPolicy[id], r.BudgetBy[id] = v.SLO.Alerting.Policy, v.SLO.BudgetBy
-		runbooks[id] = v.SLO.Alerting.Runbook
 	}
 	for name, s := range c.services {
 		r.ServicePolicy[name] = s.Policy
 	}
 	r.Runbook = func(sloID, service string) string {
-		name := cmp.Or(runbooks[sloID], c.services[service].Runbook)
+		name := cmp.Or(c.Runbook(sloID), c.services[service].Runbook)
 		if name == "" {
 			return ""
 		}
 		return runbook(name)
 	}
 	return r
+}
+
+// Runbook returns the name or URL of the SLO's runbook: its own, else its service's, else "".
+func (c *Catalog) Runbook(sloID string) string {
+	s := c.slos[sloID].SLO
+	return cmp.Or(s.Alerting.Runbook, c.services[s.Service].Runbook)
 }
 
 // key orders and identifies records.
