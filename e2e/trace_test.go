@@ -89,6 +89,16 @@ func TestTheTraceOfAnAlertRunsToTheProvider(t *testing.T) {
 	eventually(t, 20*time.Second, "one trace holds intake, statement and page", func() error {
 		return receiver.whole("/alertmanager/api/v2/alerts", "INSERT", "page webhook")
 	})
+	var statuses struct{}
+	if err := w.get("/api/v1/slos", &statuses); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.get("/prometheus/api/v1/query?query=up", &statuses); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 20*time.Second, "one trace runs from a question into the engine", func() error {
+		return receiver.whole("/prometheus/", "engine GET /api/v1/query")
+	})
 	request, err := http.NewRequest(http.MethodGet, "http://"+w.ops+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)

@@ -153,6 +153,9 @@ func (p *plane) engineArgs() []string {
 		"--retention", p.config.Retention.String(), "--memory", strconv.FormatInt(p.config.EngineMemory, 10),
 		"--min-free", strconv.FormatInt(p.config.EngineMinFree, 10),
 	}
+	if p.config.OTLPEndpoint != "" {
+		args = append(args, "--otlp-endpoint", p.config.OTLPEndpoint)
+	}
 	if p.config.ScrapeConfig != "" {
 		args = append(args, "--config", p.config.ScrapeConfig)
 	}

@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"time"
 
 	"github.com/nines-sre/nines/service"
 	"github.com/nines-sre/nines/service/engine"
+	"github.com/nines-sre/nines/service/telemetry"
 	"github.com/spf13/cobra"
 )
 
@@ -16,6 +16,7 @@ const parentPoll = time.Second
 func (a *cli) engineCommand() *cobra.Command {
 	def := service.DefaultConfig()
 	var c engine.Config
+	var otlp string
 	cmd := &cobra.Command{
 		Use: "engine", Short: "Run the metrics engine alone (serve starts it as a child)", Args: args(cobra.NoArgs),
 		Long: "Run the metrics engine: scraping, storage, rules and PromQL behind the Prometheus HTTP API. 'nines serve' starts\n" +
@@ -25,9 +26,14 @@ func (a *cli) engineCommand() *cobra.Command {
 			c.Token = os.Getenv("NINES_ENGINE_TOKEN")
 			c.AlertsToken = c.Token
 			c.DataDir, _ = cmd.Flags().GetString("data")
-			c.Log = slog.New(slog.NewJSONHandler(a.err, nil))
 			ctx, stop := withParent(cmd.Context())
 			defer stop()
+			seen, err := telemetry.New(ctx, telemetry.Config{Service: "nines-engine", Version: version, OTLPEndpoint: otlp, LogFormat: "json", Out: a.err})
+			if err != nil {
+				return err
+			}
+			defer func() { _ = seen.Shutdown(context.WithoutCancel(ctx)) }() // what could not be sent in time is lost
+			c.Log = seen.Log
 			return engine.Run(ctx, c, func(string) {})
 		},
 	}
@@ -38,6 +44,7 @@ func (a *cli) engineCommand() *cobra.Command {
 	f.StringVar(&c.AlertsURL, "alerts-url", "", "Alertmanager API to send alerts to, without /api/v2")
 	f.DurationVar(&c.Retention, "retention", def.Retention, "how long samples are kept")
 	f.Int64Var(&c.MemoryLimit, "memory", def.EngineMemory, "soft memory limit in bytes")
+	f.StringVar(&otlp, "otlp-endpoint", "", "OpenTelemetry collector for traces, http://host:4318")
 	f.Int64Var(&c.MinFree, "min-free", def.EngineMinFree, "free bytes of disk below which no samples are taken")
 	return cmd
 }

@@ -67,7 +67,7 @@ func (e *engine) handler() (http.Handler, error) {
 	routes := route.New()
 	api.Register(routes)
 	mux := http.NewServeMux()
-	mux.Handle(apiPrefix+"/", http.StripPrefix(apiPrefix, e.guard(routes)))
+	mux.Handle(apiPrefix+"/", traced(http.StripPrefix(apiPrefix, e.guard(routes))))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(e.metrics.gatherer(), promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	mux.HandleFunc("GET /-/ready", e.answerReady)
 	mux.HandleFunc("POST /-/reload", e.answerReload)
