@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/service/httpapi"
 	"github.com/nines-sre/nines/service/telemetry"
@@ -60,13 +61,14 @@ func (s sessions) PrincipalOfToken(ctx context.Context, token string) (access.Pr
 
 // listen opens both listeners before anything is promised, and serves on them until ctx ends.
 func (p *plane) listen(ctx context.Context, g *errgroup.Group) error {
-	public, err := net.Listen("tcp", p.config.Listen)
+	public, err := open(p.config.Listen, "listen")
 	if err != nil {
 		return err
 	}
-	private, err := net.Listen("tcp", p.config.OpsListen)
+	private, err := open(p.config.OpsListen, "ops-listen")
 	if err != nil {
-		return errors.Join(err, public.Close())
+		_ = public.Close() // nothing was served on it
+		return err
 	}
 	ops := &http.Server{Handler: telemetry.OpsHandler(p.telemetry.Registry, p.checks), ReadHeaderTimeout: 10 * time.Second}
 	g.Go(func() error { return p.app.Listener(public) })
@@ -85,6 +87,14 @@ func (p *plane) listen(ctx context.Context, g *errgroup.Group) error {
 		return errors.Join(err, ops.Shutdown(stop))
 	})
 	return nil
+}
+
+func open(address, flag string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fault.Wrap(fault.Conflict, err, "cannot listen on %s; is another Nines running? name another address with --%s", address, flag)
+	}
+	return l, nil
 }
 
 // checks is what /readyz shows. Without storage nothing works; without the engine paging and the UI still do, but numbers

@@ -3,10 +3,12 @@
 package service
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +88,7 @@ func (c Config) Check() error {
 	if len(e.Details) == 0 {
 		return nil
 	}
+	slices.SortFunc(e.Details, func(a, b fault.Detail) int { return cmp.Compare(a.Where, b.Where) })
 	return e
 }
 
