@@ -83,6 +83,17 @@ func TestMainLoop(t *testing.T) {
 		t.Errorf("PagerDuty's schema was broken: %v", refused)
 	}
 
+	// Another customer's answers become slow, so that the latency promise has something to count.
+	w.shop.post("/break?tenant=globex&mode=slow")
+	eventually(t, 30*time.Second, "slow answers are counted", func() error {
+		for _, s := range w.statusesOf("shop-latency") {
+			if s.Labels["tenant"] == "globex" && s.Counts.Errors() > 20 {
+				return nil
+			}
+		}
+		return fmt.Errorf("statuses %+v", w.statusesOf("shop-latency"))
+	})
+	w.shop.post("/heal")
 	w.figuresEqualTheTruth()
 	w.postmortemTells(incident)
 	w.restartKeepsEverything(incident)
@@ -108,12 +119,14 @@ func startWorld(t *testing.T, pagerDutyURL string) *world {
 	return w
 }
 
-func (w *world) statuses() []slo.Status {
+func (w *world) statuses() []slo.Status { return w.statusesOf("shop-availability") }
+
+func (w *world) statusesOf(id string) []slo.Status {
 	w.t.Helper()
 	var answer struct {
 		Statuses []slo.Status `json:"statuses"`
 	}
-	if err := w.get("/api/v1/slos?slo=shop-availability", &answer); err != nil {
+	if err := w.get("/api/v1/slos?slo="+id, &answer); err != nil {
 		w.t.Fatal(err)
 	}
 	return answer.Statuses
@@ -203,6 +216,20 @@ func (w *world) figuresEqualTheTruth() {
 			return sameAsTruth(report, want, tenant)
 		})
 	}
+	eventually(w.t, 30*time.Second, "the latency figures equal the truth", func() error {
+		for _, s := range w.statusesOf("shop-latency") {
+			var fast, total float64
+			for _, row := range want.Rows {
+				if row.Tenant == s.Labels["tenant"] {
+					fast, total = fast+row.Fast, total+row.Total
+				}
+			}
+			if s.Counts.Good != fast || s.Counts.Total != total {
+				return fmt.Errorf("%s: counted %.0f fast of %.0f, the shop %.0f of %.0f", s.Labels["tenant"], s.Counts.Good, s.Counts.Total, fast, total)
+			}
+		}
+		return nil
+	})
 	table := w.cli("report", "sla", "--tenant", "acme", "--month", month)
 	for _, need := range []string{"shop-availability", "99.5", "coverage", "version"} {
 		if !strings.Contains(strings.ToLower(table), need) {

@@ -53,6 +53,20 @@ spec:
   alerting: {policy: shop-oncall, runbook: slo-burn}
 ---
 apiVersion: nines/v1
+kind: SLO
+metadata: {name: latency}
+spec:
+  service: shop
+  objective: 99
+  window: 2h
+  interval: 1s
+  settle: 500ms
+  sli:
+    latency: {histogram: http_request_duration_seconds, selector: '{job="shop"}', threshold: 250ms}
+  groupBy: [tenant, region]
+  budgetBy: [tenant]
+---
+apiVersion: nines/v1
 kind: EscalationPolicy
 metadata: {name: shop-oncall}
 spec:
@@ -160,6 +174,7 @@ type truth struct {
 		Tenant string  `json:"tenant"`
 		Region string  `json:"region"`
 		Good   float64 `json:"good"`
+		Fast   float64 `json:"fast"` // answered within 250 ms
 		Total  float64 `json:"total"`
 	} `json:"rows"`
 }
