@@ -19,7 +19,6 @@ import (
 
 // Limits on one definition, far above honest use and low enough that a hostile file is read quickly.
 const (
-	maxKeys     = 512 // entries of one map or list
 	maxProblems = 100 // told of one document
 )
 
@@ -33,20 +32,6 @@ func (c *checker) refuse(path, format string, args ...any) {
 	if len(c.problems) < maxProblems {
 		c.problems = append(c.problems, c.doc.Problem(path, format, args...))
 	}
-}
-
-// tooWide refuses maps and lists with more entries than anybody writes, before they are decoded: the YAML library
-// compares every two keys of a map.
-func (c *checker) tooWide(n *yaml.Node) bool {
-	entries := len(n.Content)
-	if n.Kind == yaml.MappingNode {
-		entries /= 2
-	}
-	if entries > maxKeys && (n.Kind == yaml.MappingNode || n.Kind == yaml.SequenceNode) {
-		c.problems = append(c.problems, manifest.Problem{File: c.doc.File, Line: n.Line, Message: fmt.Sprintf("has %d entries; at most %d are read: split the document", entries, maxKeys)})
-		return true
-	}
-	return slices.ContainsFunc(n.Content, c.tooWide)
 }
 
 // expect checks the document's kind, for readers of our own documents.

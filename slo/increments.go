@@ -22,8 +22,8 @@ import (
 // committed. Without the delay, one that is stamped just before an evaluation and committed just after would be too late
 // for that A, and yet be the next B: lost from both. So settle must be at least as long as a scrape takes.
 //
-// The group's interval must be the same as interval. An evaluation that the engine misses leaves a gap, which the
-// ledger shows; it is not made up for.
+// The group's interval must be the same as interval. An evaluation that an engine misses leaves a gap, which the
+// ledger shows; our own engine makes up for it by evaluating again at the time that was missed, others don't.
 type increments struct {
 	interval, settle time.Duration
 }

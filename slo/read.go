@@ -81,7 +81,7 @@ type windowSpec struct {
 // used where there are none. What is left out gets its default: 30 days, one minute, budgetBy without region.
 func ReadSLO(d manifest.Document) (SLO, manifest.Problems) {
 	c := &checker{doc: d}
-	if !c.expect(KindSLO) || c.tooWide(d.Root) {
+	if !c.expect(KindSLO) {
 		return SLO{}, c.problems
 	}
 	var spec sloSpec

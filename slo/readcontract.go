@@ -26,7 +26,7 @@ type promiseSpec struct {
 // promised SLOs exist is for the caller, who knows them all.
 func ReadContract(d manifest.Document) (Contract, manifest.Problems) {
 	c := &checker{doc: d}
-	if !c.expect(KindContract) || c.tooWide(d.Root) {
+	if !c.expect(KindContract) {
 		return Contract{}, c.problems
 	}
 	var spec contractSpec

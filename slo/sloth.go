@@ -17,7 +17,7 @@ func ReadSloth(d manifest.Document) ([]SLO, manifest.Problems) {
 	if d.APIVersion != SlothVersion {
 		c.refuse("version", "%q is not %s", clip(d.APIVersion), SlothVersion)
 	}
-	if len(c.problems) > 0 || c.tooWide(d.Root) {
+	if len(c.problems) > 0 {
 		return nil, c.problems
 	}
 	spec := sloth.Spec{}

@@ -22,9 +22,9 @@ const APIVersion = "nines/v1"
 
 // Limits on a file, chosen so that no file costs more than a few milliseconds to refuse.
 const (
-	MaxBytes = 256 << 10 // a larger file is refused unread
-	MaxDepth = 64        // nesting of maps and lists, flow or block
-	MaxKeys  = 512       // entries of one map; the YAML library compares every two of them
+	MaxBytes   = 256 << 10 // a larger file is refused unread
+	MaxDepth   = 64        // nesting of maps and lists, flow or block
+	MaxEntries = 512       // of one map or list; the YAML library compares every two keys of a map
 )
 
 // File is one definition file as it was handed over: its name for messages and its text.

@@ -50,11 +50,16 @@ func refuseAliases(file string, n *yaml.Node) Problems {
 	return problems
 }
 
+// refuseWide refuses maps and lists with more entries than anybody writes, before they are decoded.
 func refuseWide(file string, n *yaml.Node) Problems {
 	var problems Problems
 	walk(n, func(n *yaml.Node) {
-		if n.Kind == yaml.MappingNode && len(n.Content)/2 > MaxKeys {
-			problems = append(problems, Problem{File: file, Line: n.Line, Message: fmt.Sprintf("has %d entries; at most %d are read: split it", len(n.Content)/2, MaxKeys)})
+		entries := len(n.Content)
+		if n.Kind == yaml.MappingNode {
+			entries /= 2
+		}
+		if entries > MaxEntries {
+			problems = append(problems, Problem{File: file, Line: n.Line, Message: fmt.Sprintf("has %d entries; at most %d are read: split the document", entries, MaxEntries)})
 		}
 	})
 	return problems
