@@ -27,38 +27,108 @@ type SLO struct {
 	Name        string            `json:"name"`
 	Description string            `json:"description,omitempty"`
 	Owner       string            `json:"owner,omitempty"`
-	Objective   Objective         `json:"objective"`         // per cent, strictly inside (0, 100)
-	Window      Window            `json:"window"`            // over which the budget is counted
-	Interval    time.Duration     `json:"interval"`          // base interval of the exact increments; one minute unless set
-	Settle      time.Duration     `json:"settle"`            // how far behind now the increments look, at least one scrape's duration
-	SLI         SLI               `json:"sli"`               //
-	GroupBy     []string          `json:"groupBy,omitempty"` // labels that increments and the ledger keep, such as tenant and region
+	Objective   Objective         `json:"objective"`            // per cent, strictly inside (0, 100)
+	Window      Window            `json:"window"`               // over which the budget is counted
+	Objectives  []Target          `json:"objectives,omitempty"` // further objectives on the same SLI; All makes an SLO of each
+	Of          string            `json:"of,omitempty"`         // id of the SLO whose increments this one shares; set by All
+	Interval    time.Duration     `json:"interval"`             // base interval of the exact increments; one minute unless set
+	Settle      time.Duration     `json:"settle"`               // how far behind now the increments look, at least one scrape's duration
+	SLI         SLI               `json:"sli"`                  //
+	Slices      Slices            `json:"slices,omitzero"`      // how intervals are judged; zero counts events
+	GroupBy     []string          `json:"groupBy,omitempty"`    // labels that increments and the ledger keep, such as tenant and region
 	BudgetBy    []string          `json:"budgetBy,omitempty"`
-	Labels      map[string]string `json:"labels,omitempty"` // user labels; they stand on sloth_slo_info and on alerts only
+	MaxGroups   int               `json:"maxGroups,omitempty"` // bound on the values of GroupBy; 500 unless set
+	Gap         string            `json:"gap,omitempty"`       // how unmeasured time counts: GapIgnore (also ""), GapGood, GapBad
+	Labels      map[string]string `json:"labels,omitempty"`    // user labels; they stand on sloth_slo_info and on alerts only
 	Alerting    Alerting          `json:"alerting"`
-	Spec        string            `json:"spec"` // the format it was read from: "nines/v1" or "prometheus/v1"
+	Spec        string            `json:"spec"` // the format it was read from: "nines/v1", "prometheus/v1", "openslo/v1", ...
+}
+
+// Target is a further objective on an SLI that is already counted: the same increments, another bound or window.
+type Target struct {
+	Name      string    `json:"name"` // its SLO's id is "<service>-<slo>-<name>"
+	Objective Objective `json:"objective"`
+	Window    Window    `json:"window"`
+	PageOff   bool      `json:"pageOff,omitempty"`
+	TicketOff bool      `json:"ticketOff,omitempty"`
+}
+
+// All returns the SLO itself and one more for each of its further objectives, which share its increments.
+func (s SLO) All() []SLO {
+	out := []SLO{s}
+	for _, t := range s.Objectives {
+		more := s
+		more.ID, more.Name, more.Of = s.ID+"-"+t.Name, s.Name+"-"+t.Name, s.ID
+		more.Objective, more.Window, more.Objectives = t.Objective, t.Window, nil
+		more.Alerting.Name, more.Alerting.Tiers = "", nil
+		more.Alerting.PageOff, more.Alerting.TicketOff = t.PageOff, t.TicketOff
+		out = append(out, more.withDefaults())
+	}
+	return out
+}
+
+// What unmeasured time counts as. GapIgnore leaves it out of the figure; GapGood and GapBad count each missing base
+// interval as the window's mean interval, all good or all bad.
+const (
+	GapIgnore = "ignore"
+	GapGood   = "good"
+	GapBad    = "bad"
+)
+
+// Slices says how base intervals are judged. The zero value counts events. With Target each interval that has events
+// is one slice: good where at least Target per cent of its events were (OpenSLO's Timeslices). With Ratio each
+// interval is one slice too, good by the share of its good events (OpenSLO's RatioTimeslices).
+type Slices struct {
+	Target float64 `json:"target,omitempty"`
+	Ratio  bool    `json:"ratio,omitempty"`
 }
 
 // SLI says how good and bad events are counted. Exactly one of the forms is set.
 type SLI struct {
-	// Events: PromQL for errors and for all valid events. Each is either a plain counter selector, or an expression
-	// over increase(...[w]) or rate(...[w]) where w is the text "{{.window}}" (Sloth's form).
+	// Events: PromQL for errors, or for good events, and for all valid events. Each is either a plain counter selector,
+	// or an expression over increase(...[w]) or rate(...[w]) where w is the text "{{.window}}" (Sloth's form).
 	ErrorQuery string `json:"errorQuery,omitempty"`
+	GoodQuery  string `json:"goodQuery,omitempty"`
 	TotalQuery string `json:"totalQuery,omitempty"`
-	// Latency: a classic histogram's base name (without _bucket), its selector and the bound. Events slower than the
-	// bound are errors. The bound must be a bucket boundary of the histogram.
-	Histogram string        `json:"histogram,omitempty"`
-	Selector  string        `json:"selector,omitempty"` // label matchers between braces, such as {job="shop"}
-	Threshold time.Duration `json:"threshold,omitempty"`
+	// Latency: a histogram's base name (without _bucket), its selector and the bound. Events slower than the bound are
+	// errors. The bound must be a bucket boundary of the histogram: of a classic one, or with Native of a native one,
+	// where every power of two of a second is a boundary. Buckets, where known, are the classic histogram's boundaries.
+	Histogram string          `json:"histogram,omitempty"`
+	Selector  string          `json:"selector,omitempty"` // label matchers between braces, such as {job="shop"}
+	Threshold time.Duration   `json:"threshold,omitempty"`
+	Native    bool            `json:"native,omitempty"`
+	Buckets   []time.Duration `json:"buckets,omitempty"`
 	// Raw: an expression of the error ratio in [0, 1]; every base interval then weighs the same.
 	RatioQuery string `json:"ratioQuery,omitempty"`
+	// Gauge: a selector of series that are 1 while good and 0 while bad; every sample is one event.
+	Gauge string `json:"gauge,omitempty"`
+	// Value: an expression that is good while it compares with Bound by Op; every base interval with a value is one event.
+	Value string  `json:"value,omitempty"`
+	Op    string  `json:"op,omitempty"` // "<", "<=", ">", ">="
+	Bound float64 `json:"bound,omitempty"`
+	// Composite: other SLOs by weight. Each base interval weighs the same and is bad by the weighted mean of the parts'
+	// error ratios; parts without traffic in it are left out.
+	Parts []Part `json:"parts,omitempty"`
 }
 
-// Window is the compliance window: rolling over a length, or a calendar month.
+// empty reports whether no form is set.
+func (s SLI) empty() bool {
+	return s.ErrorQuery == "" && s.GoodQuery == "" && s.TotalQuery == "" && s.Histogram == "" && s.RatioQuery == "" && s.Gauge == "" && s.Value == "" && len(s.Parts) == 0
+}
+
+// Part is one SLO of a composite.
+type Part struct {
+	SLO    string  `json:"slo" yaml:"slo"`       // its id
+	Weight float64 `json:"weight" yaml:"weight"` // above zero; weights are relative
+}
+
+// Window is the compliance window: rolling over a length, or a calendar period.
 type Window struct {
 	Rolling  time.Duration `json:"rolling,omitempty"`  // 30 days unless set; zero for calendar windows
-	Calendar string        `json:"calendar,omitempty"` // "month", or "" for rolling
+	Calendar string        `json:"calendar,omitempty"` // "day", "week" (from Monday), "month", "quarter", "year", or "" for rolling
 	Zone     string        `json:"zone,omitempty"`     // IANA name for calendar windows; UTC unless set
+	// Start is a wall-clock time in Zone, "2026-01-15T00:00:00", at which one of the periods begins; "" is the calendar's own.
+	Start string `json:"start,omitempty"`
 }
 
 // Alerting is what happens when the budget burns too fast.
@@ -75,6 +145,12 @@ type Alerting struct {
 	TicketAnnotations map[string]string `json:"ticketAnnotations,omitempty"`
 	PageOff           bool              `json:"pageOff,omitempty"`
 	TicketOff         bool              `json:"ticketOff,omitempty"`
+	NoDataOff         bool              `json:"noDataOff,omitempty"` // no page where the targets are lost
+	// Tiers, where set, stand in for the four usual ones, fastest first.
+	Tiers []Tier `json:"tiers,omitempty"`
+	// Guard is the probability below which chance alone no longer explains the errors of a tier's long window, so that
+	// it may fire; DefaultGuard unless set, and 1 asks for nothing.
+	Guard float64 `json:"guard,omitempty"`
 }
 
 // Tier is one burn-rate alert: it fires while the budget burns Factor times too fast over both windows.

@@ -82,7 +82,7 @@ func (c *checker) slothSLO(path string, spec sloth.Spec, one sloth.SLO) SLO {
 	c.name(path+".name", one.Name, slothName)
 	c.slothObjective(path, s.Objective)
 	s = s.withDefaults()
-	if s.SLI != (SLI{}) {
+	if !s.SLI.empty() {
 		counted, issues := s.count(true)
 		c.sli(issues, map[string]string{"errors": path + ".sli.events.error_query", "total": path + ".sli.events.total_query", "ratio": path + ".sli.raw.error_ratio_query"})
 		s.GroupBy = counted.groupBy
