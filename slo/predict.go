@@ -14,22 +14,22 @@ type Prediction struct {
 	Until time.Time `json:"until"` // how far it reaches: the end of the calendar period, or one rolling window ahead
 	// Enough reports whether the history carries a prediction. Where it does not, Why says what is missing and the figures
 	// below are zero and say nothing.
-	Enough  bool      `json:"enough"`
+	Enough  bool      `json:"enough" doc:"Whether the history carries a prediction; without, why says what is missing and the figures are zero."`
 	Why     string    `json:"why,omitempty"`     // a sentence; "" where Enough is true
 	Since   time.Time `json:"since,omitzero"`    // where the history begins
 	Hours   int       `json:"hours"`             // of history that were seen
 	Burns   int       `json:"burns"`             // stretches of it that burned clearly faster than usual and allowed
 	Burning bool      `json:"burning,omitempty"` // such a burn is under way; it goes on for as long as earlier ones did
 	// Probability is the share of futures in which the budget is gone before Until, 0 to 1.
-	Probability float64 `json:"probability"`
+	Probability float64 `json:"probability" doc:"Share of simulated futures in which the budget is gone before until, 0 to 1."`
 	// Gone holds the times by which the budget is gone in 10, 50 and 90 per cent of all futures; zero is not before Until.
-	Gone TimeQuantiles `json:"gone,omitzero"`
+	Gone TimeQuantiles `json:"gone,omitzero" doc:"By when the budget is gone in 10, 50 and 90 per cent of all futures; absent: not before until."`
 	// IfGone holds the same quantiles of only those futures in which it is gone; zero where these are too few to tell.
-	IfGone TimeQuantiles `json:"ifGone,omitzero"`
+	IfGone TimeQuantiles `json:"ifGone,omitzero" doc:"The same of only those futures in which it is gone; absent where they are too few."`
 	// Left is the share of the budget that is left at Until; negative is overspent.
-	Left ShareQuantiles `json:"left"`
+	Left ShareQuantiles `json:"left" doc:"Share of the budget left at until; negative is overspent."`
 	// Fan is the share that is left between At and Until, evenly spaced and the earliest first.
-	Fan []FanPoint `json:"fan,omitempty"`
+	Fan []FanPoint `json:"fan,omitempty" doc:"What is left between at and until, evenly spaced, the earliest first."`
 }
 
 // TimeQuantiles are the 10th, 50th and 90th percentile of a time. Zero is "not in the time looked at".
@@ -66,16 +66,16 @@ const (
 	leastHistory = 24
 	// mostHistory is how many hours back futures are made of.
 	mostHistory = 91 * 24
-	// PredictHistory is how far back before now a prediction profits from buckets, beyond the window's own. Four weeks
-	// tell a weekday's traffic from a Sunday's.
+	// PredictHistory is how far back before now a prediction looks, where the window does not begin even earlier. Four
+	// weeks tell a weekday's traffic from a Sunday's.
 	PredictHistory = 28 * 24 * time.Hour
 	// fanPoints is how many points a fan has at most.
 	fanPoints = 48
 )
 
-// Predict says whether the budget of these labels lasts, from the buckets of the window in force and of as much before
-// it as there is; PredictHistory before now is good. nil labels take all buckets of the SLO as one budget. The same input
-// gives the same answer, whatever the order of the buckets.
+// Predict says whether the budget of these labels lasts, from the buckets since PredictHistory before now or since the
+// window began, whichever is earlier; older ones are left out. nil labels take all buckets of the SLO as one budget. The
+// same input gives the same answer, whatever the order of the buckets.
 //
 // For a rolling window it looks one window ahead: what happened in the window now leaves it hour by hour. What is left at
 // a time is 1 - errors/(budget * events) of the window that ends then, as in Status. For a calendar window it looks to

@@ -19,11 +19,18 @@ type amount struct{ errors, total, seen float64 }
 // seenEnough reports whether the step says something of its time.
 func (a amount) seenEnough() bool { return a.seen >= 0.5 }
 
-// pastOf sums the buckets of one budget.
+// pastOf sums the buckets of one budget since PredictHistory before now, or since the window began.
 func pastOf(s SLO, labels map[string]string, buckets []Bucket, now time.Time) *past {
 	h := &past{width: bucketWidth}
+	since, _ := s.Window.Bounds(now)
+	if early := now.Add(-PredictHistory); early.Before(since) {
+		since = early
+	}
 	mine := chosen(s, labels, buckets)
 	for _, b := range mine {
+		if b.Start.Before(since) {
+			continue
+		}
 		if h.first.IsZero() || b.Start.Before(h.first) {
 			h.first, h.width = b.Start.UTC(), min(b.Width, time.Hour)
 		}

@@ -109,7 +109,8 @@ type Deps struct {
 // longer than its kind may is a fault.Timeout.
 type Service struct {
 	Deps
-	statuses *cache[statusKey, StatusAnswer]
+	statuses    *cache[statusKey, StatusAnswer]
+	predictions predictions
 }
 
 // New returns a Service.
