@@ -78,7 +78,7 @@ func History(v Versioned, labels map[string]string, buckets []Bucket, live []Inc
 	grid := gridOf(all, span)
 	out := []BurnPoint{}
 	for _, b := range all {
-		if open := b.end().After(now); !b.end().After(span.From) || b.end().After(span.To) && !open || !b.Start.Before(span.To) {
+		if open := b.end().After(now); b.Start.Before(span.From) || b.end().After(span.To) && !open || !b.Start.Before(span.To) {
 			continue
 		}
 		at := grid.end(b.end())

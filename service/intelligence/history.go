@@ -26,7 +26,9 @@ type BurnPoint = slo.BurnPoint
 // where it is going. tenant "" is everybody in scope together.
 func (s *Service) BurnDown(ctx context.Context, scope access.Scope, sloID, tenant string, points int) (slo.BurnedDown, error) {
 	return ask(ctx, s, Query, "burndown", func(ctx context.Context) (slo.BurnedDown, error) {
-		e, err := s.past(ctx, scope, sloID, tenant, func(from, to time.Time) Span { return Span{From: from, To: to, Points: points} })
+		e, err := s.past(ctx, scope, sloID, tenant, func(from, to time.Time) Span {
+			return Span{From: earliest(from, to.Add(-time.Second)), To: to, Points: points} // a calendar period may begin now
+		})
 		if err != nil {
 			return slo.BurnedDown{}, err
 		}
