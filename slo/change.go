@@ -210,3 +210,26 @@ func (c Change) Finished(outcome string, now time.Time) (Change, error) {
 	}
 	return c, nil
 }
+
+// Preceding is a change that began shortly before an incident opened.
+type Preceding struct {
+	Change
+	Before time.Duration // from its beginning to the incident's opening
+}
+
+// Follower is an incident that opened soon after a change began.
+type Follower struct {
+	ID       string // UUID
+	Number   int64
+	Title    string
+	Severity string
+	State    string
+	OpenedAt time.Time
+	Before   time.Duration // from the change's beginning to its opening
+}
+
+// LinkRule says how long before an incident of a service changes are looked for.
+type LinkRule struct {
+	Service string
+	Within  time.Duration
+}

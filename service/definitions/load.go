@@ -147,6 +147,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		l.catalog.workloads[name] = w
 		l.refer(d, reference{"spec.service", KindService, w.Service})
 		return problems
+	case KindBudget:
+		return l.addBudgetPolicy(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
@@ -215,6 +217,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.services[ref.name]
 	case KindPolicy:
 		_, ok = l.catalog.policies[ref.name]
+	case promised:
+		ok = l.catalog.HasService(ref.name)
 	case KindSLO:
 		_, ok = l.catalog.slos[ref.name]
 	default: // a runbook: one that ships, or a full URL
