@@ -33,7 +33,7 @@ func (p *plane) buildApp(context.Context) error {
 		PrometheusURL: prometheusURL, PrometheusToken: p.engineToken, HTMLError: web.HTMLError,
 	}, httpapi.Deps{
 		Sessions: sessions{p.db, p.engineToken}, People: people{p.db}, Audit: auditLog{p.db}, Definitions: p.definitions, Versions: p.db,
-		Alerts: alerts{p.db}, Incidents: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
+		Alerts: alerts{p.db}, Incidents: p.db, Intelligence: apiInsight{answers}, Decisions: p.db, Gate: p.gatekeeper(),
 		Router: p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
 		Metrics: p.metrics.http, Events: p.hub, Log: p.log,
 	})

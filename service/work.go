@@ -53,6 +53,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	jobs, err := p.db.Jobs(ctx, []postgres.Job{
 		{Name: jobLedger, Every: p.config.LedgerEvery, Timeout: ledgerTimeout, Run: p.copyLedger},
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
+		{Name: jobLinks, Every: linkEvery, Run: p.linkChanges},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 	}, p.metrics.jobs.Observe)
 	if err != nil {
@@ -132,8 +133,11 @@ func (p *plane) updateBudgets(ctx context.Context) error {
 		if err := p.db.SetBudgetSpent(ctx, i.ID, *impact.BudgetShare); err != nil {
 			return err
 		}
+		if err := p.requirePostmortem(ctx, i, *impact.BudgetShare); err != nil {
+			return err
+		}
 	}
-	return nil
+	return p.reviewResolved(ctx)
 }
 
 func (p *plane) forgetSessions(ctx context.Context) error {
