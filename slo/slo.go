@@ -42,6 +42,7 @@ type SLO struct {
 	Labels      map[string]string `json:"labels,omitempty"`    // user labels; they stand on sloth_slo_info and on alerts only
 	Alerting    Alerting          `json:"alerting"`
 	Spec        string            `json:"spec"` // the format it was read from: "nines/v1", "prometheus/v1", "openslo/v1", ...
+	Parsed      *Parsed           `json:"-"`    // left by the readers; nil is fine
 }
 
 // Target is a further objective on an SLI that is already counted: the same increments, another bound or window.
