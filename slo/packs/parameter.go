@@ -122,7 +122,7 @@ func (p Parameter) duration(value string) (string, bool) {
 	if p.Max != "" {
 		high, _ = model.ParseDuration(p.Max)
 	}
-	return d.String(), err == nil && d >= low && d <= high
+	return value, err == nil && d >= low && d <= high // as written: 28d stays 28d
 }
 
 func (p Parameter) bounds(value string) (string, bool) {
@@ -133,7 +133,7 @@ func (p Parameter) bounds(value string) (string, bool) {
 		if err != nil || d <= last {
 			return "", false
 		}
-		out, last = append(out, d.String()), d
+		out, last = append(out, strings.TrimSpace(text)), d
 	}
 	return strings.Join(out, ", "), true
 }

@@ -83,7 +83,16 @@ func (p Pack) values(set map[string]string) (map[string]string, error) {
 // onBoundary reports whether a bound on a classic histogram is one of its bucket boundaries. A native one's are powers
 // of two, which reading the document checks.
 func (p Parameter) onBoundary(values map[string]string) bool {
-	return p.Among == "" || values["native"] == "true" || slices.Contains(strings.Split(values[p.Among], ", "), values[p.Name])
+	if p.Among == "" || values["native"] == "true" {
+		return true
+	}
+	bound, _ := model.ParseDuration(values[p.Name])
+	for _, text := range strings.Split(values[p.Among], ", ") {
+		if d, _ := model.ParseDuration(text); d == bound {
+			return true
+		}
+	}
+	return false
 }
 
 func (p Pack) parameterNames() []string {
