@@ -16,7 +16,7 @@ import (
 
 func TestEveryRunbookTellsWhatAPersonAtThreeInTheMorningNeeds(t *testing.T) {
 	t.Parallel()
-	want := []string{"disk-low", "engine-down", "ledger-behind", "outbox-stuck", "slo-burn", "slo-no-data"}
+	want := []string{"disk-low", "engine-down", "ledger-behind", "outbox-stuck", "slo-burn", "slo-no-data", "slo-rules-fail", "slo-rules-missed"}
 	for _, p := range packs.All() {
 		want = append(want, p.Runbook)
 	}
@@ -151,7 +151,7 @@ func TestEveryAlertHasARunbookASeverityAndWords(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"EngineDown", "OutboxStuck", "LedgerBehind", "DiskLow"}; !slices.Equal(names, want) {
+	if want := []string{"EngineDown", "OutboxStuck", "LedgerBehind", "DiskLow", "SLORulesFail", "SLORulesMissed"}; !slices.Equal(names, want) {
 		t.Errorf("the alerts are %v, want %v", names, want)
 	}
 }

@@ -178,9 +178,10 @@ type Bucket struct {
 	Start   time.Time     `json:"start"` // a multiple of Width since the epoch, UTC
 	Width   time.Duration `json:"width"` // five minutes unless the installation says otherwise
 	Counts                // sums over the increments seen
-	Seen    int           `json:"seen"`    // base intervals with an increment
-	Expect  int           `json:"expect"`  // base intervals in Width
-	Version int           `json:"version"` // version of the SLO's definition in force when it was copied
+	Seen    int           `json:"seen"`             // base intervals with an increment
+	Healed  int           `json:"healed,omitempty"` // of them those that no rule recorded, recounted from the raw series
+	Expect  int           `json:"expect"`           // base intervals in Width
+	Version int           `json:"version"`          // version of the SLO's definition in force when it was copied
 }
 
 // Status is a promise's state at a time, for one value of its BudgetBy labels.

@@ -138,8 +138,11 @@ var exporterSeries = map[string]map[string][]series{
 		"kafka_exporter": {
 			gauge(`kafka_consumergroup_lag{job="kafka-exporter",instance="a",consumergroup="billing",topic="orders",partition="0"}`, 3, 9000),
 			gauge(`kafka_consumergroup_lag{job="kafka-exporter",instance="a",consumergroup="billing",topic="orders",partition="1"}`, 4, 9000),
-			counter(`kafka_consumergroup_current_offset{job="kafka-exporter",instance="a",consumergroup="billing",topic="orders",partition="0"}`, 10, 0),
-			counter(`kafka_consumergroup_current_offset{job="kafka-exporter",instance="a",consumergroup="billing",topic="orders",partition="1"}`, 10, 0),
+			counter(`kafka_consumergroup_current_offset{job="kafka-exporter",instance="a",consumergroup="billing",topic="orders",partition="0"}`, 10, 10),
+			counter(`kafka_consumergroup_current_offset{job="kafka-exporter",instance="a",consumergroup="billing",topic="orders",partition="1"}`, 10, 10),
+			// Little to consume, and nobody does.
+			gauge(`kafka_consumergroup_lag{job="kafka-exporter",instance="a",consumergroup="quiet",topic="orders",partition="0"}`, 0, 2),
+			counter(`kafka_consumergroup_current_offset{job="kafka-exporter",instance="a",consumergroup="quiet",topic="orders",partition="0"}`, 1, 0),
 			// Nothing to consume is no standstill.
 			gauge(`kafka_consumergroup_lag{job="kafka-exporter",instance="a",consumergroup="idle",topic="orders",partition="0"}`, 0, 0),
 			gauge(`kafka_consumergroup_current_offset{job="kafka-exporter",instance="a",consumergroup="idle",topic="orders",partition="0"}`, 77, 77),
