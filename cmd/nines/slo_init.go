@@ -67,7 +67,7 @@ func (a *cli) sloInit() *cobra.Command {
 		f.String(p.name, "", p.usage)
 	}
 	f.StringArrayVar(&o.set, "set", nil, "another parameter as key=value (repeatable); --explain lists them")
-	f.StringVarP(&o.dir, "output", "o", "", "folder to write to; unset prints")
+	f.StringVarP(&o.dir, "out", "o", "", "folder to write to; unset prints")
 	f.BoolVar(&o.force, "force", false, "write over the pack's file where it is there already")
 	f.BoolVar(&o.list, "list", false, "show the packs")
 	f.BoolVar(&o.explain, "explain", false, "show the pack's promises, exporters and parameters")
