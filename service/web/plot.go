@@ -22,6 +22,7 @@ type plot struct {
 	Low     *float64    // the axis reaches at least down to here
 	High    *float64    // the axis reaches at least up to here
 	Marks   []mark
+	Events  []plotEvent          // upright lines at times
 	Format  func(float64) string // of values that are pointed at
 	Axis    func(float64) string // of the axis; Format where nil
 	Nothing string               // what to say where there is no point at all
@@ -79,6 +80,7 @@ func (p plot) svg(variant string, k canvas) template.HTML {
 	}
 	if !p.Empty() {
 		p.drawMarks(d)
+		p.drawEvents(d)
 	} else {
 		x, y := d.Left+d.innerWidth()/2, d.Top+d.innerHeight()/2
 		d.printf(`<text class="nothing" x="%s" y="%s">%s</text>`, coord(x), coord(y), attr(p.Nothing))

@@ -31,7 +31,8 @@ type promiseView struct {
 	Plots     []plot
 	Span      Span
 	Incidents []incidentRow
-	Asked     bool // false: the incidents could not be asked
+	Changes   []changeRow // of its service, the newest
+	Asked     bool        // false: the incidents could not be asked
 	Queries   []query
 	Tiers     []tierRow
 }
@@ -105,13 +106,21 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 	scope := who.Scope()
 	var points []Point
 	var list []incidents.Incident
-	var askedHistory, askedIncidents error
+	var changes []slo.Change
+	var askedHistory, askedIncidents, askedChanges error
 	var wait sync.WaitGroup
 	wait.Go(func() { points, askedHistory = s.Insight.History(ctx, scope, view.ID, tenant, view.Span) })
 	wait.Go(func() {
 		list, askedIncidents = s.Incidents.Incidents(ctx, scope, incidents.Filter{SLO: view.ID, Limit: 20})
 	})
+	if scope.IsOperator() && view.SLO.Service != "" {
+		wait.Go(func() {
+			changes, askedChanges = s.Changes.Changes(ctx, scope, slo.ChangeFilter{Service: view.SLO.Service, Since: view.Span.From})
+		})
+	}
 	wait.Wait()
+	m.note("changes", askedChanges)
+	view.Changes = changeRows(changes, now)
 	m.note("the history", askedHistory)
 	m.note("incidents", askedIncidents)
 	if tenant != "" {
@@ -123,6 +132,9 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 		objective = view.Status.Status.Objective
 	}
 	view.Plots, view.Asked = plotsOf(points, objective, view.SLO, view.Span), askedIncidents == nil
+	for i := range view.Plots {
+		view.Plots[i].Events = plotEventsOf(changes)
+	}
 	if askedHistory != nil {
 		for i := range view.Plots {
 			view.Plots[i].Nothing = "Not known right now."

@@ -58,8 +58,8 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 }
 
 func (d Deps) check() error {
-	if d.Sessions == nil || d.Incidents == nil || d.Insight == nil || d.Definitions == nil {
-		return fault.New(fault.Invalid, "web: Sessions, Incidents, Insight and Definitions must be set")
+	if d.Sessions == nil || d.Incidents == nil || d.Insight == nil || d.Definitions == nil || d.Changes == nil {
+		return fault.New(fault.Invalid, "web: Sessions, Incidents, Insight, Definitions and Changes must be set")
 	}
 	return nil
 }
