@@ -195,7 +195,7 @@ func (r *slothReader) countSloth(path string, s *SLO, victoria bool) bool {
 		return false
 	}
 	events := path + ".sli.events."
-	r.sli(issues, map[string]string{"errors": events + r.words.errors, "total": events + r.words.total, "ratio": path + ".sli.raw." + r.words.ratio})
+	r.sli(issues, map[string]string{"errors": events + r.words.errors, "total": events + r.words.total, "ratio": path + ".sli.raw." + r.words.ratio}, path+".sli.")
 	s.GroupBy = counted.groupBy
 	s.BudgetBy = withoutRegion(s.GroupBy)
 	r.groups(events+r.words.total, s.GroupBy)

@@ -23,8 +23,14 @@ func (s SLO) Verify(inferGroups bool) (SLO, manifest.Problems) {
 			c.problems[i].Field = "window"
 		}
 	}
-	if s.SLI.empty() || len(s.SLI.Parts) > 0 {
+	c.tiers("alerting", s)
+	if s.SLI.empty() {
 		return s, c.problems
+	}
+	if inferGroups && s.SLI.Value != "" {
+		if q, err := parseQuery(s.SLI.Value); err == nil {
+			s.GroupBy, _ = q.grouping()
+		}
 	}
 	counted, issues := s.count(inferGroups)
 	for _, i := range issues {
