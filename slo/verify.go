@@ -41,5 +41,13 @@ func (s SLO) Verify(inferGroups bool) (SLO, manifest.Problems) {
 		s.BudgetBy = withoutRegion(s.GroupBy)
 		c.groups("groupBy", s.GroupBy)
 	}
+	for _, name := range s.GroupBy {
+		if _, set := s.Labels[name]; set {
+			c.refuse("groupBy", "%q is also a label of the SLO, and here comes from the data; rename that label", name)
+		}
+	}
 	return s, c.problems
 }
+
+// ReservedLabel says why a label of that name cannot be set by a definition, and "" where it can.
+func ReservedLabel(name string) string { return reservedLabel(name) }
