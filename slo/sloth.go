@@ -197,6 +197,9 @@ func (r *slothReader) countSloth(path string, s *SLO, victoria bool) bool {
 	events := path + ".sli.events."
 	r.sli(issues, map[string]string{"errors": events + r.words.errors, "total": events + r.words.total, "ratio": path + ".sli.raw." + r.words.ratio}, path+".sli.")
 	s.GroupBy = counted.groupBy
+	if len(issues) == 0 {
+		s.Parsed = s.parsed(counted)
+	}
 	s.BudgetBy = withoutRegion(s.GroupBy)
 	r.groups(events+r.words.total, s.GroupBy)
 	return true

@@ -41,6 +41,9 @@ func (s SLO) Verify(inferGroups bool) (SLO, manifest.Problems) {
 		s.BudgetBy = withoutRegion(s.GroupBy)
 		c.groups("groupBy", s.GroupBy)
 	}
+	if len(issues) == 0 {
+		s.Parsed = s.parsed(counted)
+	}
 	for _, name := range s.GroupBy {
 		if _, set := s.Labels[name]; set {
 			c.refuse("groupBy", "%q is also a label of the SLO, and here comes from the data; rename that label", name)

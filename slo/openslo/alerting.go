@@ -42,6 +42,9 @@ func (m *maker) alerting() (uses []manifest.Document) {
 			alerts.NoDataOff = false
 		}
 		for _, t := range p.spec.Targets {
+			if t.Spec != nil && t.Spec.Target == defaultTarget {
+				continue
+			}
 			name := t.Ref
 			if t.Metadata != nil {
 				name = cmp.Or(name, t.Metadata.Name)
