@@ -1,6 +1,8 @@
 package slo
 
 import (
+	"strconv"
+
 	"github.com/nines-sre/nines/internal/manifest"
 	sloth "github.com/slok/sloth/pkg/prometheus/api/v1"
 	"gopkg.in/yaml.v3"
@@ -60,6 +62,9 @@ type serviceLevelAlerting struct {
 	Annotations map[string]string `yaml:"annotations,omitempty"`
 	PageAlert   sloth.Alert       `yaml:"pageAlert,omitempty"`
 	TicketAlert sloth.Alert       `yaml:"ticketAlert,omitempty"`
+	// Files mix up Sloth's two spellings, one of Sloth's own examples among them. Sloth passes over the wrong one.
+	WrongPage   *yaml.Node `yaml:"page_alert,omitempty"`
+	WrongTicket *yaml.Node `yaml:"ticket_alert,omitempty"`
 }
 
 // serviceLevelWords is how the fields are spelled there.
@@ -85,6 +90,15 @@ func ReadServiceLevel(d manifest.Document) ([]SLO, Notes, manifest.Problems) {
 	}
 	var whole serviceLevel
 	r.decode(&whole)
+	for i, s := range whole.Spec.SLOs {
+		path := "spec.slos." + strconv.Itoa(i) + ".alerting."
+		if s.Alerting.WrongPage != nil {
+			r.note(false, path+"page_alert", "is passed over, as Sloth does; it is spelled pageAlert here")
+		}
+		if s.Alerting.WrongTicket != nil {
+			r.note(false, path+"ticket_alert", "is passed over, as Sloth does; it is spelled ticketAlert here")
+		}
+	}
 	return r.read(whole.Spec.sloth())
 }
 
@@ -94,8 +108,11 @@ func (f serviceLevelSpec) sloth() slothSpec {
 	for _, s := range f.SLOs {
 		one := slothSLO{Plugins: s.Plugins, SLO: sloth.SLO{
 			Name: s.Name, Description: s.Description, Objective: s.Objective, Labels: s.Labels,
-			SLI:      sloth.SLI{Raw: (*sloth.SLIRaw)(s.SLI.Raw), Events: (*sloth.SLIEvents)(s.SLI.Events), Plugin: s.SLI.Plugin},
-			Alerting: sloth.Alerting(s.Alerting),
+			SLI: sloth.SLI{Raw: (*sloth.SLIRaw)(s.SLI.Raw), Events: (*sloth.SLIEvents)(s.SLI.Events), Plugin: s.SLI.Plugin},
+			Alerting: sloth.Alerting{
+				Name: s.Alerting.Name, Labels: s.Alerting.Labels, Annotations: s.Alerting.Annotations,
+				PageAlert: s.Alerting.PageAlert, TicketAlert: s.Alerting.TicketAlert,
+			},
 		}}
 		out.SLOs = append(out.SLOs, one)
 	}
@@ -108,8 +125,11 @@ func serviceLevelOf(f slothSpec) serviceLevelSpec {
 	for _, s := range f.SLOs {
 		out.SLOs = append(out.SLOs, serviceLevelSLO{
 			Name: s.Name, Description: s.Description, Objective: s.Objective, Labels: s.Labels,
-			SLI:      serviceLevelSLI{Raw: (*serviceLevelRaw)(s.SLI.Raw), Events: (*serviceLevelEvents)(s.SLI.Events), Plugin: s.SLI.Plugin},
-			Alerting: serviceLevelAlerting(s.Alerting),
+			SLI: serviceLevelSLI{Raw: (*serviceLevelRaw)(s.SLI.Raw), Events: (*serviceLevelEvents)(s.SLI.Events), Plugin: s.SLI.Plugin},
+			Alerting: serviceLevelAlerting{
+				Name: s.Alerting.Name, Labels: s.Alerting.Labels, Annotations: s.Alerting.Annotations,
+				PageAlert: s.Alerting.PageAlert, TicketAlert: s.Alerting.TicketAlert,
+			},
 		})
 	}
 	return out

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/service/definitions"
@@ -37,6 +39,14 @@ type noteBody struct {
 	LeftOut bool   `json:"leftOut"`
 }
 
+func noteBodies(notes slo.Notes) []noteBody {
+	out := []noteBody{}
+	for _, n := range notes {
+		out = append(out, noteBody{n.Where(), n.Field, n.Message, n.Blocks})
+	}
+	return out
+}
+
 func (a *cli) sloConvert() *cobra.Command {
 	var inputs []string
 	var to, output string
@@ -60,6 +70,9 @@ func (a *cli) sloConvert() *cobra.Command {
 			if err := problems.Err(); err != nil {
 				return err
 			}
+			if len(slos) == 0 && len(notes) == 0 {
+				return fault.New(fault.Invalid, "there is no SLO in %s", strings.Join(inputs, ", "))
+			}
 			return a.convert(slos, notes, to, write, output, strict)
 		},
 	}
@@ -74,10 +87,7 @@ func (a *cli) sloConvert() *cobra.Command {
 }
 
 func (a *cli) convert(slos []slo.SLO, notes slo.Notes, to string, write func([]slo.SLO) (string, []slo.Loss, error), output string, strict bool) error {
-	made := conversion{Format: to, SLOs: len(slos), Files: []manifest.File{}, Losses: []slo.Loss{}, Notes: []noteBody{}}
-	for _, n := range notes {
-		made.Notes = append(made.Notes, noteBody{n.Where(), n.Field, n.Message, n.Blocks})
-	}
+	made := conversion{Format: to, SLOs: len(slos), Files: []manifest.File{}, Losses: []slo.Loss{}, Notes: noteBodies(notes)}
 	folder := isFolder(output)
 	sets := [][]slo.SLO{slos}
 	if folder {
@@ -86,13 +96,12 @@ func (a *cli) convert(slos []slo.SLO, notes slo.Notes, to string, write func([]s
 	for _, set := range sets {
 		text, lost, err := write(set)
 		made.Losses = append(made.Losses, lost...)
-		if text == "" || err != nil && !fault.Is(err, fault.Invalid) {
-			if err != nil && !fault.Is(err, fault.Invalid) {
-				return err
-			}
-			continue
+		switch {
+		case err != nil && !fault.Is(err, fault.Invalid):
+			return err
+		case text != "": // else nothing of the set can be written, and the losses say why
+			made.Files = append(made.Files, manifest.File{Name: fileName(output, set[0], to, folder), Text: text})
 		}
-		made.Files = append(made.Files, manifest.File{Name: fileName(output, set[0], to, folder), Text: text})
 	}
 	if strict && lossy(made) {
 		a.printLosses(made)
@@ -125,19 +134,19 @@ func (a *cli) deliver(made conversion, output string) error {
 			}
 			return
 		}
-		a.printf("wrote %d of %d SLOs' documents to %s\n", made.SLOs-len(leftOut(made)), made.SLOs, output)
+		a.printf("wrote %d of %d SLOs to %s\n", made.SLOs-leftOut(made), made.SLOs, output)
 	})
 }
 
-// leftOut returns the SLOs of which nothing was written.
-func leftOut(made conversion) map[string]bool {
+// leftOut returns how many SLOs nothing was written of.
+func leftOut(made conversion) int {
 	out := map[string]bool{}
 	for _, l := range made.Losses {
 		if strings.HasPrefix(l.Message, "is left out") {
 			out[l.SLO] = true
 		}
 	}
-	return out
+	return len(out)
 }
 
 func lossy(made conversion) bool {
@@ -145,23 +154,37 @@ func lossy(made conversion) bool {
 		slices.ContainsFunc(made.Notes, func(n noteBody) bool { return n.LeftOut })
 }
 
+// printLosses lists notes and losses on standard error, for people to read in full: long messages are wrapped.
 func (a *cli) printLosses(made conversion) {
-	aside := *a
-	aside.out = a.err
-	var rows [][]string
+	if len(made.Notes)+len(made.Losses) == 0 || a.json {
+		return
+	}
+	t := table.NewWriter()
+	t.SetOutputMirror(a.err)
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Format.Header = text.FormatUpper
+	t.SetStyle(style)
+	t.AppendHeader(row([]string{"slo", "field", "what becomes of it"}))
+	taken := 0
+	add := func(slo, field, message string) {
+		t.AppendRow(row([]string{slo, field, message}))
+		taken = max(taken, len(slo)+len(field)+6)
+	}
 	for _, n := range made.Notes {
-		rows = append(rows, []string{n.Where, n.Field, n.Message})
+		add(n.Where, n.Field, n.Message)
 	}
 	for _, l := range made.Losses {
-		message := l.Message
 		if l.Equivalent {
-			message = "counts the same: " + message
+			l.Message = "counts the same: " + l.Message
 		}
-		rows = append(rows, []string{l.SLO, l.Field, message})
+		add(l.SLO, l.Field, l.Message)
 	}
-	if len(rows) > 0 {
-		aside.table([]string{"slo", "field", "what becomes of it"}, rows)
+	if w := width(a.err); w > 0 {
+		t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, WidthMax: max(30, w-taken), WidthMaxEnforcer: text.WrapSoft}})
 	}
+	t.Render()
 }
 
 func isFolder(path string) bool {

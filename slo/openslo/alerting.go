@@ -59,7 +59,7 @@ func (m *maker) alerting() (uses []manifest.Document) {
 		}
 	}
 	if len(m.Spec.AlertPolicies) == 0 {
-		m.note(false, m.doc, "spec.alertPolicies", "has none, so this SLO alerts nobody; write policies with conditions, or convert it and leave alerting to Nines")
+		m.note(false, m.doc, "spec.alertPolicies", "is empty, so this SLO alerts nobody; name alert policies, or convert it to nines/v1 and turn page and ticket on there")
 	}
 	if len(targets) > 0 {
 		alerts.Labels = map[string]string{targetLabel: strings.Join(targets, ",")}

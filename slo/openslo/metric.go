@@ -23,6 +23,18 @@ type sourced struct {
 	at   string // the path of its spec there
 	spec sliSpec
 	uses []manifest.Document
+	// alpha tells that a ratio is written as v1alpha writes it, without some of the levels of v1.
+	alpha bool
+}
+
+var alphaPaths = strings.NewReplacer(".ratioMetric", "", ".metricSource.type", ".source", ".metricSource.spec", ".query")
+
+// path returns where a field of the indicator stands.
+func (in sourced) path(field string) string {
+	if in.alpha {
+		field = alphaPaths.Replace(field)
+	}
+	return in.at + field
 }
 
 // source finds an indicator that is written inline or referred to.
@@ -108,16 +120,22 @@ func (r *reader) indicated(in *sourced, o objective, method string) (sli slo.SLI
 		text, ok := r.query(in, ".ratioMetric.raw", m.Raw)
 		return rawSLI(text, m.RawType, o, method), ok
 	}
-	counter := m.Counter == nil || *m.Counter
+	part, at := m.Good, ".ratioMetric.good"
+	if part == nil {
+		part, at = m.Bad, ".ratioMetric.bad"
+	}
+	counter, before := m.Counter == nil || *m.Counter, len(r.problems)
 	total, ok := r.events(in, ".ratioMetric.total", m.Total, counter)
+	if !ok && len(r.problems) == before {
+		return sli, false // a note has said why, and would say it again of the other
+	}
+	counted, ok2 := r.events(in, at, part, counter)
 	sli.TotalQuery = total
 	if m.Good != nil {
-		good, ok2 := r.events(in, ".ratioMetric.good", m.Good, counter)
-		sli.GoodQuery = good
-		return sli, ok && ok2
+		sli.GoodQuery = counted
+	} else {
+		sli.ErrorQuery = counted
 	}
-	bad, ok2 := r.events(in, ".ratioMetric.bad", m.Bad, counter)
-	sli.ErrorQuery = bad
 	return sli, ok && ok2
 }
 
@@ -145,7 +163,7 @@ func (r *reader) events(in *sourced, at string, m *metric, counter bool) (string
 	}
 	windowed, err := slo.Windowed(text, counter)
 	if err != nil {
-		r.refuse(in.doc, in.at+at+".metricSource.spec", "%s", fault.Public(err).Message)
+		r.refuse(in.doc, in.path(at+".metricSource.spec"), "%s", fault.Public(err).Message)
 		return "", false
 	}
 	return windowed, true
@@ -153,7 +171,7 @@ func (r *reader) events(in *sourced, at string, m *metric, counter bool) (string
 
 // query returns the PromQL of a metric. Where its source is something else, a note says so.
 func (r *reader) query(in *sourced, at string, m *metric) (string, bool) {
-	at = in.at + at + ".metricSource"
+	at += ".metricSource"
 	kind := m.Source.Type
 	if one, known := r.sources[m.Source.Ref]; known {
 		kind = cmp.Or(kind, one.Spec.Type)
@@ -163,13 +181,13 @@ func (r *reader) query(in *sourced, at string, m *metric) (string, bool) {
 	}
 	switch {
 	case kind == "" && m.Source.Ref == "":
-		r.refuse(in.doc, at+".type", "is missing; write type: Prometheus, or metricSourceRef and the name of a DataSource")
+		r.refuse(in.doc, in.path(at+".type"), "is missing; write type: Prometheus, or metricSourceRef and the name of a DataSource")
 		return "", false
 	case kind == "":
-		r.note(true, in.doc, at+".metricSourceRef", "was read, but there is no DataSource named %q among the documents, so Nines cannot count it; hand it over with them, or write type: Prometheus", clip(m.Source.Ref))
+		r.note(true, in.doc, in.path(at+".metricSourceRef"), "was read, but there is no DataSource named %q among the documents, so Nines cannot count it; hand it over with them, or write type: Prometheus", clip(m.Source.Ref))
 		return "", false
 	case !slices.Contains(family, strings.ToLower(strings.NewReplacer("-", "", "_", "", " ", "").Replace(kind))):
-		r.note(true, in.doc, at+".type", "was read, but Nines cannot count it: its source is %s, and Nines counts what a Prometheus has; write type: Prometheus and a PromQL query", clip(kind))
+		r.note(true, in.doc, in.path(at+".type"), "was read, but Nines cannot count it: its source is %s, and Nines counts what a Prometheus has; write type: Prometheus and a PromQL query", clip(kind))
 		return "", false
 	}
 	for i := 0; i+1 < len(m.Source.Spec.Content); i += 2 {
@@ -178,6 +196,6 @@ func (r *reader) query(in *sourced, at string, m *metric) (string, bool) {
 			return text, true
 		}
 	}
-	r.refuse(in.doc, at+".spec", "has no query; write it as query")
+	r.refuse(in.doc, in.path(at+".spec"), "has no query; write it as query")
 	return "", false
 }

@@ -96,7 +96,7 @@ func equal(a, b *float64) bool { return a == b || a != nil && b != nil && *a == 
 func (m *maker) alpha() {
 	for i, o := range m.Spec.Objectives {
 		at := "spec.objectives." + strconv.Itoa(i) + ".ratioMetrics"
-		in, ok := sourced{doc: m.doc, at: at}, true
+		in, ok := sourced{doc: m.doc, at: at, alpha: true}, true
 		if q := o.RatioMetrics; q != nil {
 			counter := q.Counter
 			if counter == nil {
@@ -275,11 +275,11 @@ func (m *maker) fieldOf(field string, in sourced, i int) (manifest.Document, str
 	case "op":
 		return m.doc, objective + ".op"
 	case "errors":
-		return in.doc, in.at + ".ratioMetric.bad"
+		return in.doc, in.path(".ratioMetric.bad")
 	case "good", "total":
-		return in.doc, in.at + ".ratioMetric." + first
+		return in.doc, in.path(".ratioMetric." + first)
 	case "ratio":
-		return in.doc, in.at + ".ratioMetric.raw"
+		return in.doc, in.path(".ratioMetric.raw")
 	case "groupBy":
 		return in.doc, in.at
 	}
