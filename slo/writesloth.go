@@ -131,7 +131,7 @@ func (l *losses) unknownToSloth(s SLO) {
 	l.unknownElsewhere(s)
 	l.lost(s.Interval != DefaultInterval, "interval", "is lost: Sloth's rules run at the global interval of Prometheus")
 	l.lost(len(s.Alerting.Tiers) > 0, "alerting.windows", "is lost: Sloth's windows are of the whole installation (--slo-period-windows-path)")
-	l.lost(!s.Alerting.NoDataOff, "alerting.noData", "is lost: Sloth does not notice that the targets are gone")
+	l.lost(s.Alerting.NoDataOff, "alerting.noData", "is lost: Sloth never pages for lost targets, and Nines does where it reads this again")
 }
 
 // unknownElsewhere notes what no format but our own has a field for.
