@@ -139,7 +139,7 @@ func (n nothing) Definitions(context.Context) ([]manifest.Record, error) { retur
 
 func TestWhatCannotBeCountedIsReadButNotApplied(t *testing.T) {
 	t.Parallel()
-	who := access.Principal{Role: access.Editor}
+	who := access.Principal{ID: "user:1", Role: access.Editor}
 	for name, text := range map[string]string{
 		"another source": strings.ReplaceAll(openSLO, "type: Prometheus", "type: Datadog"),
 		"no indicator":   strings.Replace(openSLO, "indicatorRef: answered", "indicatorRef: nothing", 1),

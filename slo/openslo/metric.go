@@ -193,9 +193,19 @@ func (r *reader) query(in *sourced, at string, m *metric) (string, bool) {
 	for i := 0; i+1 < len(m.Source.Spec.Content); i += 2 {
 		key, value := m.Source.Spec.Content[i], m.Source.Spec.Content[i+1]
 		if text := strings.TrimSpace(value.Value); slices.Contains(queryFields, key.Value) && text != "" {
-			return text, true
+			return text, r.affordable(in, text)
 		}
 	}
 	r.refuse(in.doc, in.path(at+".spec"), "has no query; write it as query")
 	return "", false
+}
+
+// affordable counts PromQL each time an SLO refers to it, since a few documents can refer to one long query many times.
+func (r *reader) affordable(in *sourced, text string) bool {
+	before := r.bytes
+	r.bytes += len(text)
+	if before <= maxQueryBytes && r.bytes > maxQueryBytes {
+		r.refuse(in.doc, in.at, "and those before have more than %d MB of PromQL, counted by SLOs; hand over fewer documents at once", maxQueryBytes>>20)
+	}
+	return r.bytes <= maxQueryBytes
 }

@@ -244,11 +244,6 @@ func (m *maker) target(i int) slo.Objective {
 
 // verified completes the SLO and tells what keeps it from being counted, at the fields that say so.
 func (m *maker) verified(s slo.SLO, in sourced, i int) (slo.SLO, bool) {
-	m.bytes += len(s.SLI.ErrorQuery) + len(s.SLI.GoodQuery) + len(s.SLI.TotalQuery) + len(s.SLI.RatioQuery) + len(s.SLI.Value)
-	if m.bytes > maxQueryBytes {
-		m.refuse(m.doc, "spec.indicator", "and those before have more than %d MB of PromQL; hand over fewer documents at once", maxQueryBytes>>20)
-		return s, false
-	}
 	s, problems := s.Verify(len(s.SLI.Parts) == 0)
 	for _, p := range problems {
 		doc, path := m.fieldOf(p.Field, in, i)

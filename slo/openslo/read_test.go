@@ -1,6 +1,7 @@
 package openslo
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -345,6 +346,23 @@ spec:
 	if len(slos) != 2 || slos[0].ID != "web-s-0" || slos[1].ID != "web-s-1" || slos[1].SLI.GoodQuery != "g2" || slos[0].Window.Rolling != 30*day {
 		t.Errorf("read %+v", slos)
 	}
+}
+
+// One long query that a thousand SLOs refer to is not parsed a thousand times.
+func TestManySLOsOfOneLongQueryAreRefusedQuickly(t *testing.T) {
+	t.Parallel()
+	long := "sum(rate(x{a=~\"" + strings.Repeat("a|", 3500) + "\"}[5m]))"
+	var b strings.Builder
+	b.WriteString("apiVersion: openslo/v1\nkind: SLI\nmetadata: {name: i}\nspec: {ratioMetric: {bad: " + source(long) + ", total: " + source(long) + "}}\n")
+	for i := range 1000 {
+		fmt.Fprintf(&b, "---\n{apiVersion: openslo/v1, kind: SLO, metadata: {name: s%d}, spec: {service: w, indicatorRef: i, objectives: [{target: 0.9}]}}\n", i)
+	}
+	began := time.Now()
+	_, _, problems := Read(documents(t, b.String()))
+	if len(problems) != 1 || !strings.Contains(problems[0].Message, "hand over fewer documents at once") {
+		t.Errorf("%d problems: %.500v", len(problems), problems)
+	}
+	t.Logf("refused after %v", time.Since(began))
 }
 
 func FuzzRead(f *testing.F) {
