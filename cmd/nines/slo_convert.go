@@ -107,7 +107,7 @@ func (a *cli) convert(slos []slo.SLO, notes slo.Notes, to string, write func([]s
 		a.printLosses(made)
 		return fault.New(fault.Invalid, "the %s format cannot carry everything; nothing was written, since --strict was asked for", to)
 	}
-	if len(made.Files) == 0 {
+	if len(made.Files) == 0 && len(slos) > 0 {
 		a.printLosses(made)
 		return fault.New(fault.Invalid, "no SLO can be written in the %s format", to)
 	}
@@ -128,13 +128,16 @@ func (a *cli) deliver(made conversion, output string) error {
 	}
 	return a.show(made, func() {
 		a.printLosses(made)
-		if output == "" {
+		switch {
+		case made.SLOs == 0:
+			fmt.Fprintf(a.err, "nothing was written: there is no SLO that Nines can count\n")
+		case output == "":
 			for _, f := range made.Files {
 				a.printf("%s", f.Text)
 			}
-			return
+		default:
+			a.printf("wrote %d of %d SLOs to %s\n", made.SLOs-leftOut(made), made.SLOs, output)
 		}
-		a.printf("wrote %d of %d SLOs to %s\n", made.SLOs-leftOut(made), made.SLOs, output)
 	})
 }
 

@@ -48,6 +48,23 @@ func TestConvertSaysWhatIsLost(t *testing.T) {
 	}
 }
 
+func TestConvertReadsWhatItCannotCount(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.yaml")
+	text := "apiVersion: openslo/v1\nkind: SLO\nmetadata: {name: a}\nspec:\n  service: b\n  indicator: {spec: {thresholdMetric: {metricSource: {type: Datadog, spec: {query: x}}}}}\n  objectives: [{op: lt, value: 1, target: 0.9}]\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errOut := nines(t, "slo", "convert", "-i", path, "--to", "nines"); code != exitOK || out != "" || !strings.Contains(errOut, "its source is Datadog") {
+		t.Errorf("exits with %d\n%s\n%s", code, out, errOut)
+	}
+	if code, out, errOut := nines(t, "validate", "-f", path); code != exitOK || !strings.Contains(out, "1 documents in 1 files are fine") || !strings.Contains(errOut, "its source is Datadog") {
+		t.Errorf("validate exits with %d\n%s\n%s", code, out, errOut)
+	}
+	if code, _, errOut := nines(t, "slo", "convert", "-i", path, "--to", "nines", "--strict"); code != exitInvalid {
+		t.Errorf("--strict exits with %d: %s", code, errOut)
+	}
+}
+
 func TestConvertWritesFoldersAndJSON(t *testing.T) {
 	dir := t.TempDir()
 	path, out := filepath.Join(dir, "a.yaml"), filepath.Join(dir, "out")+"/"
