@@ -122,7 +122,7 @@ func wait(ctx context.Context, d time.Duration) error {
 // lead is how much history before From the SLO's own alerts look at.
 func lead(s slo.SLO) time.Duration {
 	longest := time.Duration(0)
-	for _, t := range s.Tiers() {
+	for _, t := range tiersOf(s) {
 		longest = max(longest, t.Long, t.Short)
 	}
 	return longest + 2*s.SlowStep()

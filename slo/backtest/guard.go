@@ -24,7 +24,7 @@ func judgeOf(s slo.SLO, t slo.Tier) func(short, long, reset slo.Counts) bool {
 	if guard <= 0 {
 		guard = defaultGuard
 	}
-	resets := t.Severity == severityPage && t.Short > s.Tiers()[0].Short
+	resets := t.Severity == severityPage && t.Short > tiersOf(s)[0].Short
 	return func(short, long, reset slo.Counts) bool {
 		if !exceeds(short, limit) || !exceeds(long, limit) {
 			return false

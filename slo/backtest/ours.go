@@ -11,7 +11,7 @@ import (
 // recorded by the slot before. Windows beyond six hours end one interval before the last whole slow step.
 func ours(s slo.SLO, h History, g *Group) []Alert {
 	var out []Alert
-	for _, t := range s.Tiers() {
+	for _, t := range tiersOf(s) {
 		if t.Severity == severityPage && s.Alerting.PageOff || t.Severity == severityTicket && s.Alerting.TicketOff {
 			continue
 		}
@@ -57,7 +57,7 @@ type reader struct {
 
 func newView(s slo.SLO, h History, g *Group, t slo.Tier) view {
 	read := func(w time.Duration) reader { return reader{int(w / h.Interval), s.SlowWindow(w)} }
-	fastest := s.Tiers()[0].Short
+	fastest := tiersOf(s)[0].Short
 	v := view{
 		group: g, firstWhole: int(h.Begin.UnixNano()/int64(h.Interval)) + 1, step: int(s.SlowStep() / h.Interval),
 		short: read(t.Short), long: read(t.Long), reset: read(fastest), judge: judgeOf(s, t),
@@ -86,3 +86,11 @@ func (v *view) read(r reader, i int) slo.Counts {
 }
 
 func mod(a, b int) int { return ((a % b) + b) % b }
+
+// tiersOf returns the SLO's tiers: its own where it names any, else the usual ones.
+func tiersOf(s slo.SLO) []slo.Tier {
+	if len(s.Alerting.Tiers) > 0 {
+		return s.Alerting.Tiers
+	}
+	return s.Tiers()
+}
