@@ -46,6 +46,7 @@ func newLab(t *testing.T, slos ...SLO) *lab {
 	t.Helper()
 	opts := tsdb.DefaultOptions()
 	opts.RetentionDuration = int64(100 * 24 * time.Hour / time.Millisecond)
+	opts.EnableNativeHistograms = true
 	db, err := tsdb.Open(t.TempDir(), slog.New(slog.DiscardHandler), nil, opts, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -274,3 +275,13 @@ spec:
 `
 
 func shop(t testing.TB) SLO { return readOne(t, shopText) }
+
+// readText reads a document of one SLO and returns its problems.
+func readText(t testing.TB, text string) (SLO, manifest.Problems) {
+	t.Helper()
+	docs, problems := manifest.Read(manifest.File{Name: "slo.yaml", Text: text})
+	if len(problems) > 0 || len(docs) != 1 {
+		t.Fatal(problems, len(docs))
+	}
+	return ReadSLO(docs[0])
+}
