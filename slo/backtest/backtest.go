@@ -122,8 +122,8 @@ func wait(ctx context.Context, d time.Duration) error {
 // lead is how much history before From the SLO's own alerts look at.
 func lead(s slo.SLO) time.Duration {
 	longest := time.Duration(0)
-	for _, t := range tiersOf(s) {
+	for _, t := range s.Tiers() {
 		longest = max(longest, t.Long, t.Short)
 	}
-	return longest + 2*s.SlowStep()
+	return longest + 2*s.MeasuredEvery(longest)
 }

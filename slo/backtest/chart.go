@@ -36,7 +36,7 @@ type Span struct {
 
 // Chart draws the result's time into so many columns.
 func (r *Replay) Chart(result Result, columns int) Chart {
-	tiers := tiersOf(r.SLO)
+	tiers := r.SLO.Tiers()
 	c := Chart{
 		Title: fmt.Sprintf("%s (%s %%): burn rate and pages", r.SLO.ID, r.SLO.Objective), From: result.From, To: result.To,
 		Window: tiers[0].Long, Zone: time.UTC,
@@ -70,7 +70,7 @@ func (r *Replay) burn(columns, window int) []float64 {
 			if one.seen[i+1] == one.seen[i] {
 				continue
 			}
-			errors, total := one.over(i, window)
+			errors, total, _ := one.between(i+1-window, i+1)
 			burn := r.SLO.Objective.BurnRate(slo.Counts{Good: total - errors, Total: total})
 			if math.IsNaN(out[column]) || burn > out[column] {
 				out[column] = burn

@@ -38,13 +38,6 @@ func (h History) slotOf(at time.Time) int {
 	return int((d+h.Interval-1)/h.Interval) - 1
 }
 
-// over returns what was counted in the window that ends with slot i.
-func (g *Group) over(i, slots int) (errors, total float64) {
-	to := min(max(i+1, 0), len(g.total)-1)
-	from := min(max(i+1-slots, 0), to)
-	return g.errors[to] - g.errors[from], g.total[to] - g.total[from]
-}
-
 // between returns what was counted in slots [from, to) and how many of them were seen.
 func (g *Group) between(from, to int) (errors, total, seen float64) {
 	last := len(g.total) - 1

@@ -6,91 +6,74 @@ import (
 	"github.com/nines-sre/nines/slo"
 )
 
-// ours replays the SLO's own tiers over one group. Each is evaluated when its rule group is: pages at every base
-// interval, over increments up to that very slot; tickets at every meta interval, over what the groups before them had
-// recorded by the slot before. Windows beyond six hours end one interval before the last whole slow step.
+// ours replays the SLO's own alerts over one group. Each is evaluated when its rule group is: pages at every base
+// interval, over increments up to that very slot; tickets every minute, over what the groups before them had recorded
+// by the slot before. Windows that are sums of sums were last measured at a whole step before, and end one interval
+// before that.
 func ours(s slo.SLO, h History, g *Group) []Alert {
 	var out []Alert
-	for _, t := range tiersOf(s) {
-		if t.Severity == severityPage && s.Alerting.PageOff || t.Severity == severityTicket && s.Alerting.TicketOff {
-			continue
-		}
-		out = append(out, replayTier(s, h, g, t)...)
+	for _, c := range s.Conditions() {
+		out = append(out, replayCondition(s, h, g, c)...)
 	}
 	return out
 }
 
-// replayTier evaluates one tier at each of its slots.
-func replayTier(s slo.SLO, h History, g *Group, t slo.Tier) []Alert {
-	every := 1
-	if t.Severity == severityTicket {
-		every = int(s.MetaInterval() / s.Interval)
-	}
-	v := newView(s, h, g, t)
-	r := recorder{alert: Alert{Tier: t.Name, Severity: t.Severity, Labels: g.Labels}, keep: v.keep}
-	firstWhole := int(h.Begin.UnixNano()/int64(h.Interval)) + 1 // the number since the epoch of slot 0's end
+// replayCondition evaluates one alert at each of its slots.
+func replayCondition(s slo.SLO, h History, g *Group, c slo.Condition) []Alert {
+	v := newView(s, h, g, c)
+	r := recorder{alert: Alert{Tier: c.Name, Severity: c.Severity, Labels: g.Labels}, keep: c.Keep}
+	every := int(c.Interval / h.Interval)
 	for i := range h.Slots {
-		if every > 1 && (firstWhole+i)%every != 0 {
-			continue
+		if mod(v.number+i, every) == 0 {
+			r.at(h.slotTime(i), v.fires(i))
 		}
-		r.at(h.slotTime(i), v.fires(i))
 	}
 	return r.end()
 }
 
-// view is how one tier sees one group's history.
+// view is how one alert sees one group's history.
 type view struct {
-	group              *Group
-	firstWhole         int
-	step               int // slots of a slow step
-	late               int // slots by which the fast windows lag, for tickets
-	short, long, reset reader
-	judge              func(short, long, reset slo.Counts) bool
-	keep               time.Duration
+	condition           slo.Condition
+	group               *Group
+	number              int // of the slot 0 since the epoch, by its end
+	late                int // slots by which the windows lag that are measured at every interval
+	short, long, recent reader
 }
 
-// reader is a window as an alert reads it.
-type reader struct {
-	slots int
-	slow  bool
-}
+// reader is a window as an alert reads it: its length and the step of its measurements, in slots.
+type reader struct{ slots, step int }
 
-func newView(s slo.SLO, h History, g *Group, t slo.Tier) view {
-	read := func(w time.Duration) reader { return reader{int(w / h.Interval), s.SlowWindow(w)} }
-	fastest := tiersOf(s)[0].Short
+func newView(s slo.SLO, h History, g *Group, c slo.Condition) view {
+	read := func(w time.Duration) reader { return reader{int(w / h.Interval), int(s.MeasuredEvery(w) / h.Interval)} }
 	v := view{
-		group: g, firstWhole: int(h.Begin.UnixNano()/int64(h.Interval)) + 1, step: int(s.SlowStep() / h.Interval),
-		short: read(t.Short), long: read(t.Long), reset: read(fastest), judge: judgeOf(s, t),
+		condition: c, group: g, number: int(h.Begin.UnixNano()/int64(h.Interval)) + 1,
+		short: read(c.Short), long: read(c.Long), recent: read(c.Recent),
 	}
-	if t.Severity == severityTicket {
+	if c.Severity == severityTicket {
 		v.late = 1
 	}
 	return v
 }
 
-// fires reports whether the tier's condition holds at slot i.
+// fires reports whether the alert's condition holds at slot i.
 func (v *view) fires(i int) bool {
-	return v.judge(v.read(v.short, i), v.read(v.long, i), v.read(v.reset, i))
+	short := v.read(v.short, i)
+	if short.Errors() <= 0 { // nearly always, and then the rest need not be read
+		return false
+	}
+	return v.condition.Fires(short, v.read(v.long, i), v.read(v.recent, i))
 }
 
-// read returns the counts of a window as they stand recorded at slot i. Slow windows were last measured at the latest
-// slow step before i, and end one interval before it.
-func (v *view) read(r reader, i int) slo.Counts {
+// read returns a window as it stands recorded at slot i. The groups of one moment run in no certain order, so what
+// another group records is taken as seen by the next slot.
+func (v *view) read(r reader, i int) slo.Reading {
 	end := i - v.late
-	if r.slow {
-		before := i - 1 // the groups of one moment run in no certain order; what the moment records is seen by the next
-		end = before - mod(v.firstWhole+before, v.step) - 1
+	if r.step > 1 {
+		before := i - 1
+		end = before - mod(v.number+before, r.step) - 1
 	}
-	errors, total := v.group.over(end, r.slots)
-	return slo.Counts{Good: total - errors, Total: total}
+	errors, total, seen := v.group.between(end+1-r.slots, end+1)
+	return slo.Reading{Counts: slo.Counts{Good: total - errors, Total: total}, Seen: seen > 0}
 }
 
 func mod(a, b int) int { return ((a % b) + b) % b }
-
-// tiersOf returns the SLO's tiers: its own where it names any, else the usual ones.
-func tiersOf(s slo.SLO) []slo.Tier {
-	if len(s.Alerting.Tiers) > 0 {
-		return s.Alerting.Tiers
-	}
-	return s.Tiers()
-}

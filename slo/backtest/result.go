@@ -176,7 +176,7 @@ func (r *Replay) page(a Alert) Page {
 	if end.IsZero() {
 		end = r.options.To
 	}
-	from := a.Fired.Add(-tiersOf(r.SLO)[0].Long)
+	from := a.Fired.Add(-r.SLO.Tiers()[0].Long)
 	for _, i := range r.incidents() {
 		if i.overlaps(a, r.options.Slack) {
 			p.Incident, from = i.title(), i.Start

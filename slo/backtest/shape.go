@@ -78,7 +78,10 @@ func parseShape(text string) (parser.Expr, error) {
 // withBound returns the selector of the histogram's bucket at the threshold, in either spelling.
 func withBound(sli slo.SLI) string {
 	bound := strconv.FormatFloat(sli.Threshold.Seconds(), 'f', -1, 64)
-	le := fmt.Sprintf("le=~%q", regexp.QuoteMeta(bound)+"|"+regexp.QuoteMeta(strconv.FormatFloat(sli.Threshold.Seconds(), 'f', 1, 64)))
+	le := fmt.Sprintf("le=~%q", regexp.QuoteMeta(bound))
+	if !strings.Contains(bound, ".") { // newer clients write 5.0
+		le = fmt.Sprintf("le=~%q", bound+"|"+bound+"[.]0")
+	}
 	inner := strings.Trim(strings.TrimSpace(sli.Selector), "{}")
 	if strings.TrimSpace(inner) != "" {
 		le = strings.TrimRight(strings.TrimSpace(inner), ",") + "," + le

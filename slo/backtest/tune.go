@@ -68,13 +68,15 @@ func (r *Replay) Tune(ctx context.Context, wanted float64) (Tuning, error) {
 		return out, err
 	}
 	out.Tried = len(all)
+	measured := 0
 	for i := range all {
-		if len(out.Proposals) == mostProposals || i == mostResampled {
+		if len(out.Proposals) == mostProposals || measured == mostResampled {
 			break
 		}
-		if all[i].Score.FalsePages > wanted {
+		if all[i].Score.FalsePages > wanted || slices.ContainsFunc(out.Proposals, all[i].alike) {
 			continue
 		}
+		measured++
 		if err := ctx.Err(); err != nil {
 			return out, err
 		}
@@ -101,6 +103,11 @@ func (t *tuner) with(tiers []slo.Tier, guard float64) slo.SLO {
 	return s
 }
 
+// alike reports whether two proposals did the same on the history, so that one is enough.
+func (p Proposal) alike(other Proposal) bool {
+	return p.Score.Detected == other.Score.Detected && value(p.Score.DelayMedian) == value(other.Score.DelayMedian) && value(p.Score.DelayWorst) == value(other.Score.DelayWorst)
+}
+
 // search judges every sane combination on the history, best first.
 func (t *tuner) search(ctx context.Context) ([]Proposal, error) {
 	var out []Proposal
@@ -114,9 +121,21 @@ func (t *tuner) search(ctx context.Context) ([]Proposal, error) {
 	}
 	slices.SortStableFunc(out, func(a, b Proposal) int {
 		return cmp.Or(cmp.Compare(b.Score.Detected, a.Score.Detected), cmp.Compare(value(a.Score.DelayMedian), value(b.Score.DelayMedian)),
-			cmp.Compare(value(a.Score.DelayWorst), value(b.Score.DelayWorst)), cmp.Compare(a.Score.FalsePages, b.Score.FalsePages), cmp.Compare(a.Guard, b.Guard))
+			cmp.Compare(value(a.Score.DelayWorst), value(b.Score.DelayWorst)), cmp.Compare(a.Score.FalsePages, b.Score.FalsePages),
+			cmp.Compare(t.distance(a), t.distance(b)))
 	})
 	return out, nil
+}
+
+// distance says how far a proposal is from how things are, so that of equals the least change is proposed.
+func (t *tuner) distance(p Proposal) float64 {
+	far := math.Abs(math.Log(p.Guard / t.replay.SLO.GuardInForce()))
+	for i, now := range t.replay.SLO.Tiers() {
+		if i < len(p.Tiers) {
+			far += 5*math.Abs(math.Log(p.Tiers[i].Factor/now.Factor)) + 5*math.Abs(math.Log(float64(p.Tiers[i].Long)/float64(now.Long)))
+		}
+	}
+	return far
 }
 
 func value(p *float64) float64 {
@@ -129,7 +148,7 @@ func value(p *float64) float64 {
 // combinations returns the tiers to try: two for pages, and the SLO's own for tickets.
 func (t *tuner) combinations() [][]slo.Tier {
 	var pages, tickets []slo.Tier
-	for _, tier := range tiersOf(t.replay.SLO) {
+	for _, tier := range t.replay.SLO.Tiers() {
 		if tier.Severity == severityPage {
 			pages = append(pages, tier)
 		} else {
@@ -139,10 +158,14 @@ func (t *tuner) combinations() [][]slo.Tier {
 	if len(pages) < 2 {
 		return nil
 	}
+	least := 0.0 // a page costs more than a ticket, so it must not come of a slower burn
+	for _, ticket := range tickets {
+		least = max(least, ticket.Factor)
+	}
 	var out [][]slo.Tier
 	for _, fast := range t.variants(pages[0], fastShares) {
 		for _, slow := range t.variants(pages[1], slowShares) {
-			if fast.Factor > slow.Factor && fast.Long < slow.Long && fast.Short < slow.Short {
+			if fast.Factor > slow.Factor && slow.Factor > least && fast.Long < slow.Long && fast.Short < slow.Short {
 				out = append(out, append([]slo.Tier{fast, slow}, tickets...))
 			}
 		}
@@ -171,8 +194,8 @@ func (t *tuner) variants(tier slo.Tier, shares []float64) []slo.Tier {
 
 // judge replays the pages on the history.
 func (t *tuner) judge(s slo.SLO) Proposal {
-	guard := cmp.Or(s.Alerting.Guard, defaultGuard)
-	p := Proposal{Tiers: tiersOf(s), Guard: guard}
+	guard := s.GuardInForce()
+	p := Proposal{Tiers: s.Tiers(), Guard: guard}
 	var pages []Page
 	for _, a := range merged(since(t.pages(s, t.replay.History, "history"), t.replay.options.From), severityPage) {
 		pages = append(pages, t.replay.page(a))
@@ -185,15 +208,15 @@ func (t *tuner) judge(s slo.SLO) Proposal {
 // pages replays the page tiers; a tier that was replayed before is remembered.
 func (t *tuner) pages(s slo.SLO, h History, of string) []Alert {
 	var out []Alert
-	for _, tier := range tiersOf(s) {
-		if tier.Severity != severityPage {
+	for _, c := range s.Conditions() {
+		if c.Severity != severityPage {
 			continue
 		}
-		key := fmt.Sprint(of, tier.Factor, tier.Long, tier.Short, tiersOf(s)[0].Short, s.Alerting.Guard)
+		key := fmt.Sprint(of, c.Factor, c.Long, c.Short, c.Recent, s.Alerting.Guard)
 		found, known := t.cache[key]
 		if !known {
 			for i := range h.Groups {
-				found = append(found, replayTier(s, h, &h.Groups[i], tier)...)
+				found = append(found, replayCondition(s, h, &h.Groups[i], c)...)
 			}
 			t.cache[key] = found
 		}
@@ -213,13 +236,6 @@ func (t *tuner) measure(p *Proposal, s slo.SLO) {
 		n := len(merged(t.pages(s, t.resampled, "resampled"), severityPage))
 		p.Resampled = perMonth(n, time.Duration(t.resampled.Slots)*t.resampled.Interval)
 	}
-}
-
-// poissonUpper returns the mean that n events do not exclude, one-sided at 95 %: half the chi-squared quantile of 2(n+1)
-// degrees of freedom, by Wilson and Hilferty's approximation (2.97 for none, where the exact figure is 3.00).
-func poissonUpper(n int) float64 {
-	m := float64(n + 1)
-	return m * math.Pow(1-1/(9*m)+1.645/(3*math.Sqrt(m)), 3)
 }
 
 func (t *tuner) healthyDays() float64 {
