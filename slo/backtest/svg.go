@@ -97,7 +97,7 @@ func (d *svg) axes() {
 	}
 	for _, m := range d.Marks {
 		d.line("mark", d.y(m))
-		d.printf(`<text x="%g" y="%.1f" text-anchor="end">%s× pages</text>`, svgWidth-svgRight-2, d.y(m)-4, figure(m))
+		d.printf(`<text x="%g" y="%.1f">%s× pages</text>`, svgLeft+6, d.y(m)-4, figure(m))
 	}
 	at, layout := d.days(14)
 	for _, t := range at {

@@ -105,7 +105,7 @@ func (t *tuner) with(tiers []slo.Tier, guard float64) slo.SLO {
 
 // alike reports whether two proposals did the same on the history, so that one is enough.
 func (p Proposal) alike(other Proposal) bool {
-	return p.Score.Detected == other.Score.Detected && value(p.Score.DelayMedian) == value(other.Score.DelayMedian) && value(p.Score.DelayWorst) == value(other.Score.DelayWorst)
+	return p.Score.Detected == other.Score.Detected && known(p.Score.DelayMedian) == known(other.Score.DelayMedian) && known(p.Score.DelayWorst) == known(other.Score.DelayWorst)
 }
 
 // search judges every sane combination on the history, best first.
@@ -120,8 +120,8 @@ func (t *tuner) search(ctx context.Context) ([]Proposal, error) {
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Proposal) int {
-		return cmp.Or(cmp.Compare(b.Score.Detected, a.Score.Detected), cmp.Compare(value(a.Score.DelayMedian), value(b.Score.DelayMedian)),
-			cmp.Compare(value(a.Score.DelayWorst), value(b.Score.DelayWorst)), cmp.Compare(a.Score.FalsePages, b.Score.FalsePages),
+		return cmp.Or(cmp.Compare(b.Score.Detected, a.Score.Detected), cmp.Compare(known(a.Score.DelayMedian), known(b.Score.DelayMedian)),
+			cmp.Compare(known(a.Score.DelayWorst), known(b.Score.DelayWorst)), cmp.Compare(a.Score.FalsePages, b.Score.FalsePages),
 			cmp.Compare(t.distance(a), t.distance(b)))
 	})
 	return out, nil
@@ -138,7 +138,7 @@ func (t *tuner) distance(p Proposal) float64 {
 	return far
 }
 
-func value(p *float64) float64 {
+func known(p *float64) float64 {
 	if p == nil {
 		return math.Inf(1)
 	}
@@ -213,8 +213,8 @@ func (t *tuner) pages(s slo.SLO, h History, of string) []Alert {
 			continue
 		}
 		key := fmt.Sprint(of, c.Factor, c.Long, c.Short, c.Recent, s.Alerting.Guard)
-		found, known := t.cache[key]
-		if !known {
+		found, cached := t.cache[key]
+		if !cached {
 			for i := range h.Groups {
 				found = append(found, replayCondition(s, h, &h.Groups[i], c)...)
 			}
