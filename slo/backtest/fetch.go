@@ -156,9 +156,11 @@ func (f *fetch) increments(ctx context.Context, r *Replay) error {
 		f.mu.Unlock()
 		before := newBuilder(f.slo, f.options.From, f.options.To, lead(f.slo))
 		if err := f.recorded(ctx, before); err != nil {
-			return err
-		}
-		if n := built.fillFrom(before); n > 0 {
+			if ctx.Err() != nil {
+				return err
+			}
+			r.note("Recorded increments, which might fill what the raw series leave open, can't be used: %s.", fault.Public(err).Message)
+		} else if n := built.fillFrom(before); n > 0 {
 			r.note("%d intervals that the raw series no longer cover were taken from recorded increments.", n)
 		}
 	}
