@@ -15,7 +15,7 @@ import (
 
 func TestEveryRunbookTellsWhatAPersonAtThreeInTheMorningNeeds(t *testing.T) {
 	t.Parallel()
-	want := []string{"disk-low", "engine-down", "ledger-behind", "outbox-stuck", "slo-burn", "slo-no-data"}
+	want := []string{"disk-low", "engine-down", "ledger-behind", "outbox-stuck", "slo-burn", "slo-no-data", "slo-rules-fail", "slo-rules-missed"}
 	if got := Names(); !slices.Equal(got, want) {
 		t.Fatalf("the runbooks are %v, want %v", got, want)
 	}
@@ -120,7 +120,7 @@ func TestEveryAlertHasARunbookASeverityAndWords(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"EngineDown", "OutboxStuck", "LedgerBehind", "DiskLow"}; !slices.Equal(names, want) {
+	if want := []string{"EngineDown", "OutboxStuck", "LedgerBehind", "DiskLow", "SLORulesFail", "SLORulesMissed"}; !slices.Equal(names, want) {
 		t.Errorf("the alerts are %v, want %v", names, want)
 	}
 }

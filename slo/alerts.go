@@ -1,8 +1,6 @@
 package slo
 
 import (
-	"math"
-	"strconv"
 	"time"
 )
 
@@ -53,19 +51,18 @@ func (w *ruleWriter) ticketAlerts() {
 // happens there that nothing could be seen, its own short window has to do.
 func (w *ruleWriter) burnAlert(t Tier) {
 	short, long, count := w.reading(t, ratioMetric(t.Short), t.Short), w.reading(t, ratioMetric(t.Long), t.Long), w.reading(t, countMetric(t.Long), t.Long)
-	bound := number(t.Factor) + " * " + number(w.budget)
+	bound := number(t.Factor) + " * " + w.budgetText
 	if limit, capped := t.threshold(w.budget); capped {
 		bound = number(limit)
 	}
 	const and = "\nand ignoring (sloth_window)\n"
 	d := w.d
-	d.alert, d.name, d.pending, d.keepFiring = true, w.Alerting.Name, 0, 0
+	d.alert, d.name, d.pending, d.keepFiring, d.plain = true, w.Alerting.Name, 0, 0, true
 	d.expr = append(d.expr[:0], "max without (sloth_window) (\n"...)
 	w.add(short, " > (", bound, ")", and, long, " > (", bound, ")")
-	if limit := w.guardLimit(); limit > 0 {
-		budget := number(w.budget)
+	if budget := w.budgetText; w.guardText != "" {
 		w.add(and, "(", long, " * ln(", long, " / ", budget, ") - ", long, " + ", budget, ") * ignoring (sloth_window) ", count,
-			"\n  + 0.5 * ln(6.283185 * ", long, " * ignoring (sloth_window) ", count, ") > ", number(limit))
+			"\n  + 0.5 * ln(6.283185 * ", long, " * ignoring (sloth_window) ", count, ") > ", w.guardText)
 	}
 	if reset := w.tiers[0].Short; t.Short > reset {
 		recent, events := w.reading(t, ratioMetric(reset), reset), w.reading(t, countMetric(reset), reset)
@@ -99,9 +96,6 @@ func (t Tier) resetAt(budget float64) float64 {
 	return round12(limit / 4)
 }
 
-// guardLimit returns how unlikely the errors must be, as -ln of the probability; 0 asks for nothing.
-func (w *ruleWriter) guardLimit() float64 { return round6(-math.Log(w.guard())) }
-
 // guard returns the probability in force.
 func (s SLO) guard(judged bool) float64 {
 	switch {
@@ -112,8 +106,6 @@ func (s SLO) guard(judged bool) float64 {
 	}
 	return DefaultGuard
 }
-
-func (w *ruleWriter) guard() float64 { return w.SLO.guard(w.judged || w.Slices != (Slices{})) }
 
 // reading returns how an alert reads a recorded series: as it is where its own group has just recorded it.
 func (w *ruleWriter) reading(t Tier, metric string, window time.Duration) string {
@@ -133,10 +125,10 @@ func (w *ruleWriter) reading(t Tier, metric string, window time.Duration) string
 // that is up and idle counts zero events, and its budget is none the worse.
 func (w *ruleWriter) noData() {
 	d := w.d
-	d.alert, d.name, d.keepFiring = true, w.Alerting.Name, 0
+	d.alert, d.name, d.keepFiring, d.plain = true, w.Alerting.Name, 0, false
 	d.pending = min(max(3*w.Interval, 15*time.Second), 5*time.Minute)
 	d.expr = d.expr[:0]
-	total := w.totalDelta() + "{sloth_id=" + strconv.Quote(w.ID) + ", sloth_service=" + strconv.Quote(w.Service) + ", sloth_slo=" + strconv.Quote(w.Name) + "}"
+	total := w.totalDelta() + "{sloth_id=" + quote(w.ID) + ", sloth_service=" + quote(w.Service) + ", sloth_slo=" + quote(w.Name) + "}"
 	w.add("(absent(", total, ") or sum by (sloth_id, sloth_service, sloth_slo) (", total, ") == 0)\nand on ()\nabsent(up{", w.target, "} == 1)")
 	w.alertLabels("page", TierNoData)
 	d.annotations = append(d.annotations[:0],

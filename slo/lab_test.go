@@ -180,7 +180,16 @@ func (l *lab) sum(selector string) float64 {
 // query returns the instant vector at the lab's time by label text.
 func (l *lab) query(expr string) map[string]float64 {
 	l.t.Helper()
-	q, err := l.engine.NewInstantQuery(l.t.Context(), l.db, nil, expr, l.now)
+	out := map[string]float64{}
+	for _, s := range l.vector(expr, l.now) {
+		out[s.Metric.DropMetricName().String()] = s.F
+	}
+	return out
+}
+
+func (l *lab) vector(expr string, at time.Time) promql.Vector {
+	l.t.Helper()
+	q, err := l.engine.NewInstantQuery(l.t.Context(), l.db, nil, expr, at)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -193,11 +202,7 @@ func (l *lab) query(expr string) map[string]float64 {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	out := map[string]float64{}
-	for _, s := range vector {
-		out[s.Metric.DropMetricName().String()] = s.F
-	}
-	return out
+	return vector
 }
 
 // increments reads what the rules recorded, as a SampleSource does.

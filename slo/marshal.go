@@ -79,7 +79,7 @@ func (o *ruleDocument) rule(d *draft) {
 		o.b = append(o.b, "      - record: "...)
 		o.b = append(o.b, d.name...)
 	}
-	o.expr(d.expr)
+	o.expr(d.expr, d.plain)
 	if d.pending > 0 {
 		o.b = append(append(o.b, "        for: "...), promDuration(d.pending)...)
 		o.b = append(o.b, '\n')
@@ -93,9 +93,9 @@ func (o *ruleDocument) rule(d *draft) {
 }
 
 // expr writes PromQL as a block, as people read it, and quoted where it has characters that a block cannot hold.
-func (o *ruleDocument) expr(expr []byte) {
+func (o *ruleDocument) expr(expr []byte, plain bool) {
 	expr = bytes.TrimSpace(expr)
-	if !printable(expr) {
+	if !plain && !printable(expr) {
 		o.b = append(o.b, "\n        expr: "...)
 		o.b = appendQuoted(o.b, string(expr))
 		o.b = append(o.b, '\n')
@@ -149,20 +149,18 @@ func (o *ruleDocument) pairs(key string, pairs []pair) {
 // appendQuoted writes a double-quoted scalar. Go's escapes are YAML's, of what can occur: strconv escapes what is not
 // printable as \x, \u, \U or one letter, all of which YAML 1.2 reads alike; invalid UTF-8 is replaced before.
 func appendQuoted(b []byte, text string) []byte {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c >= 0x7f {
-			return strconv.AppendQuote(b, strings.ToValidUTF8(text, "\uFFFD"))
-		}
-	}
+	start := len(b)
 	b = append(b, '"')
-	for {
-		at := strings.IndexAny(text, `"\`)
-		if at < 0 {
-			break
+	done := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < ' ' || c >= 0x7f:
+			return strconv.AppendQuote(b[:start], strings.ToValidUTF8(text, "\uFFFD"))
+		case c == '"' || c == '\\':
+			b = append(append(b, text[done:i]...), '\\')
+			done = i
 		}
-		b = append(append(b, text[:at]...), '\\', text[at])
-		text = text[at+1:]
 	}
-	b = append(b, text...)
+	b = append(b, text[done:]...)
 	return append(b, '"')
 }

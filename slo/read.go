@@ -120,7 +120,10 @@ func (c *checker) nativeSLI(f sliSpec, s *SLO) {
 	if missing {
 		return
 	}
-	_, issues := s.count(false)
+	counted, issues := s.count(false)
+	if len(issues) == 0 {
+		s.Parsed = s.parsed(counted)
+	}
 	c.sli(issues, map[string]string{
 		"errors": "spec.sli.events.errors", "good": "spec.sli.events.good", "total": "spec.sli.events.total",
 		"histogram": "spec.sli.latency.histogram", "selector": "spec.sli.latency.selector", "threshold": "spec.sli.latency.threshold",

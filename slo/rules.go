@@ -2,8 +2,6 @@ package slo
 
 import (
 	"cmp"
-	"errors"
-	"io"
 	"time"
 
 	"github.com/nines-sre/nines/internal/fault"
@@ -64,40 +62,6 @@ func (s SLO) RulesWith(o RuleOptions) (RuleGroups, error) {
 	}
 	return RuleGroups{SLO: s.ID, Groups: kept.groups}, nil
 }
-
-// WriteRules writes the rules of all SLOs as one YAML document, a part at a time, so that memory does not grow with
-// their number. An SLO whose rules cannot be made or whose id was already written is left out; the error joins what was,
-// fault.Invalid or fault.Conflict each, and the document holds the rest. A failing writer ends it at once.
-func WriteRules(to io.Writer, slos []SLO, o RuleOptions) error {
-	var (
-		out    = ruleDocument{b: make([]byte, 0, 2*flushAt)}
-		d      draft
-		failed []error
-		seen   = make(map[string]bool, len(slos))
-	)
-	out.begin(len(slos))
-	for _, s := range slos {
-		if seen[s.ID] {
-			failed = append(failed, fault.New(fault.Conflict, "two SLOs have the id %q; rename one", s.ID))
-			continue
-		}
-		seen[s.ID] = true
-		whole := len(out.b)
-		if err := s.writeRules(&out, o, &d); err != nil {
-			out.b = out.b[:whole]
-			failed = append(failed, err)
-		}
-		if len(out.b) > flushAt {
-			if err := out.flush(to); err != nil {
-				return err
-			}
-		}
-	}
-	return errors.Join(append(failed, out.flush(to))...)
-}
-
-// flushAt is how much of a document is gathered before it is written.
-const flushAt = 256 << 10
 
 // writeRules makes the rules one after the other. The draft is scratch space.
 func (s SLO) writeRules(to ruleSink, o RuleOptions, d *draft) error {

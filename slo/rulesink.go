@@ -14,6 +14,7 @@ type draft struct {
 	alert               bool
 	name                string
 	expr                []byte
+	plain               bool // the expression is known to be printable
 	pending, keepFiring time.Duration
 	labels, annotations []pair // sorted by name, each name once
 	text                []byte // scratch for annotations

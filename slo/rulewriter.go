@@ -2,6 +2,7 @@ package slo
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,9 +35,13 @@ type ruleWriter struct {
 	meta   time.Duration // interval of the meta and ticket groups
 
 	runbook, noDataURL string
+	told               told
+	budgetText         string
+	guardText          string // how unlikely errors must be, as -ln of the probability; "" asks for nothing
 	selector           string // {sloth_id="..."}: ids are unique, so nothing else is needed
 	sum                string // "sum by (tenant) (", by the budget's labels
 	id                 []pair
+	written            bool // the user's own text stands in the increments only, and they are written
 }
 
 func newRuleWriter(s SLO, c counted, o RuleOptions, to ruleSink, d *draft) ruleWriter {
@@ -44,9 +49,13 @@ func newRuleWriter(s SLO, c counted, o RuleOptions, to ruleSink, d *draft) ruleW
 	w.noDataURL = cmp.Or(o.NoDataURL, w.runbook)
 	// A recorded sample is found for five minutes. What people query must come oftener than that, or it flickers.
 	w.meta = max(s.Interval, min(5*s.Interval, time.Minute))
-	w.selector = "{sloth_id=" + strconv.Quote(s.ID) + "}"
+	w.selector = "{sloth_id=" + quote(s.ID) + "}"
 	w.sum = by("sum", s.BudgetBy) + " ("
 	// User labels are not on recorded series: changing one would begin new series beside the old ones and count twice.
+	w.told, w.budgetText = s.told(), number(w.budget)
+	if p := s.guard(c.judged || s.Slices != (Slices{})); p < 1 {
+		w.guardText = number(round6(-math.Log(p)))
+	}
 	w.id = []pair{{"sloth_id", s.ID}, {"sloth_service", s.Service}, {"sloth_slo", s.Name}}
 	return w
 }
@@ -81,7 +90,7 @@ func (s SLO) totalEvents() string { return "slo:sli_total_events:delta" + promDu
 func (s SLO) errorEvents() string { return "slo:sli_errors_events:delta" + promDuration(s.Interval) }
 
 // recorded returns the selector of this SLO's series of a recorded metric.
-func (s SLO) recorded(metric string) string { return metric + "{sloth_id=" + strconv.Quote(s.ID) + "}" }
+func (s SLO) recorded(metric string) string { return metric + "{sloth_id=" + quote(s.ID) + "}" }
 
 func ratioMetric(window time.Duration) string {
 	return "slo:sli_error:ratio_rate" + promDuration(window)
@@ -96,7 +105,7 @@ func (w *ruleWriter) sumMetrics() (errors, total string) {
 // value of the sloth_window label.
 func (w *ruleWriter) record(metric, window string, parts ...string) {
 	d := w.d
-	d.alert, d.name, d.pending, d.keepFiring = false, metric, 0, 0
+	d.alert, d.name, d.pending, d.keepFiring, d.plain = false, metric, 0, 0, w.written
 	d.expr = d.expr[:0]
 	for _, p := range parts {
 		d.expr = append(d.expr, p...)
@@ -118,6 +127,7 @@ func (w *ruleWriter) increments() {
 	}
 	w.record(totalMetric, "", w.total)
 	w.record(errorMetric, "", w.bad(sumBy(w.groupBy, totalMetric+w.selector)))
+	w.written = true
 	if sliced {
 		total, errors := sliceOf(w.Slices, sumBy(w.groupBy, totalMetric+w.selector), sumBy(w.groupBy, errorMetric+w.selector))
 		w.record(w.totalDelta(), "", total)
@@ -136,7 +146,7 @@ func sliceOf(s Slices, total, errors string) (slices, bad string) {
 
 // sharedIncrements records the increments of the SLO that this one shares under its own name, in the same evaluation.
 func (w *ruleWriter) sharedIncrements() {
-	first := "{sloth_id=" + strconv.Quote(w.Of) + "}"
+	first := "{sloth_id=" + quote(w.Of) + "}"
 	w.record(w.totalDelta(), "", sumBy(w.groupBy, w.totalDelta()+first))
 	w.record(w.errorDelta(), "", sumBy(w.groupBy, w.errorDelta()+first))
 }
@@ -158,7 +168,7 @@ func (w *ruleWriter) unless(mode string) string {
 		if !stands {
 			return
 		}
-		b.WriteString("\n  unless on (" + on + ") " + maintenance + "{sloth_id=" + strconv.Quote(w.ID) + ", " + of)
+		b.WriteString("\n  unless on (" + on + ") " + maintenance + "{sloth_id=" + quote(w.ID) + ", " + of)
 		if mode != "" {
 			b.WriteString(", " + mode)
 		}
@@ -243,7 +253,7 @@ func (w *ruleWriter) sums() {
 
 func (w *ruleWriter) metaRules() {
 	period := w.Window.Length()
-	budget := number(w.budget)
+	budget := w.budgetText
 	burn := func(metric string, window, recordedEvery time.Duration) {
 		w.record(metric, "", "max without (sloth_window) (", w.latest(ratioMetric(window), recordedEvery), ") / ", budget)
 	}
@@ -259,7 +269,7 @@ func (w *ruleWriter) metaRules() {
 // info carries the user's labels, and is the only series that does.
 func (w *ruleWriter) info() {
 	d := w.d
-	d.alert, d.name, d.pending, d.keepFiring = false, "sloth_slo_info", 0, 0
+	d.alert, d.name, d.pending, d.keepFiring, d.plain = false, "sloth_slo_info", 0, 0, true
 	d.expr, d.annotations = append(d.expr[:0], "vector(1)"...), d.annotations[:0]
 	d.labels = d.labels[:0]
 	for name, value := range w.Labels {
@@ -279,6 +289,9 @@ func (w *ruleWriter) info() {
 func (w *ruleWriter) latest(metric string, every time.Duration) string {
 	return "last_over_time(" + metric + w.selector + "[" + promDuration(2*every) + "])"
 }
+
+// quote writes a string as PromQL reads it.
+func quote(text string) string { return string(appendQuoted(nil, text)) }
 
 // number writes a float as people do: 0.001, 14.4.
 func number(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }

@@ -36,6 +36,9 @@ type issue struct {
 // count translates the SLI. s.GroupBy says how to sum; with inferGroups it is taken from the total query's outermost
 // aggregation instead, as for Sloth files, which have no field for it.
 func (s SLO) count(inferGroups bool) (counted, []issue) {
+	if s.Parsed.fits(s) {
+		return s.Parsed.counted, nil
+	}
 	switch sli := s.SLI; {
 	case sli.RatioQuery != "":
 		return s.countRatio(inferGroups)
