@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func (a *cli) printComparison(r backtest.Result) {
 	}
 	header := []string{"rules", "pages", "tickets"}
 	if len(r.Rules) > 0 && r.Rules[0].Score != nil {
-		header = append(header, "found", "precision", "false/30d", "delay", "worst", "reset after")
+		header = append(header, "found", "precision", "false/30d", "delay", "worst", "reset")
 	}
 	a.table(header, rows)
 	a.printf("\n")
@@ -99,21 +100,30 @@ func (a *cli) printComparison(r backtest.Result) {
 
 func (a *cli) printPages(r backtest.Result) {
 	var rows [][]string
+	grouped := len(r.Groups) > 0 && len(r.Groups[0].Labels) > 0
 	for _, set := range r.Rules {
 		for i, p := range set.Pages {
 			if i == mostPages {
 				rows = append(rows, []string{set.Name, fmt.Sprintf("and %d more", len(set.Pages)-i)})
 				break
 			}
-			rows = append(rows, []string{set.Name, p.Tier, labelText(p.Labels), second(p.Fired), lasted(p), orDash(p.Delay), orDash(p.ResetAfter), percent(p.Spent), a.belongs(r, p)})
+			row := []string{set.Name, p.Tier, second(p.Fired), lasted(p), orDash(p.Delay), orDash(p.ResetAfter), percent(p.Spent), a.belongs(r, p)}
+			if grouped {
+				row = slices.Insert(row, 2, labelText(p.Labels))
+			}
+			rows = append(rows, row)
 		}
 	}
 	if len(rows) == 0 {
 		a.printf("Nothing would have paged.\n\n")
 		return
 	}
-	a.table([]string{"rules", "tier", "for", "fired (UTC)", "lasted", "delay", "reset after", "spent", "incident"}, rows)
-	a.printf("\nDelay is from an incident's start, reset after from its end; spent is of the period's budget by then.\n\n")
+	header := []string{"rules", "tier", "fired (UTC)", "lasted", "delay", "reset", "spent", "incident"}
+	if grouped {
+		header = slices.Insert(header, 2, "for")
+	}
+	a.table(header, rows)
+	a.printf("\nDelay is from an incident's start, reset from its end; spent is of the period's budget by then.\n\n")
 }
 
 func (a *cli) belongs(r backtest.Result, p backtest.Page) string {
