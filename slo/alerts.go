@@ -128,7 +128,7 @@ func (w *ruleWriter) noData() {
 	d.alert, d.name, d.keepFiring, d.plain = true, w.Alerting.Name, 0, false
 	d.pending = min(max(3*w.Interval, 15*time.Second), 5*time.Minute)
 	d.expr = d.expr[:0]
-	total := w.totalDelta() + "{sloth_id=" + quote(w.ID) + ", sloth_service=" + quote(w.Service) + ", sloth_slo=" + quote(w.Name) + "}"
+	total := w.totalDelta() + "{sloth_id=" + w.quoted + ", sloth_service=" + quote(w.Service) + ", sloth_slo=" + quote(w.Name) + "}"
 	w.add("(absent(", total, ") or sum by (sloth_id, sloth_service, sloth_slo) (", total, ") == 0)\nand on ()\nabsent(up{", w.target, "} == 1)")
 	w.alertLabels("page", TierNoData)
 	d.annotations = append(d.annotations[:0],

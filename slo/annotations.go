@@ -12,8 +12,8 @@ type told struct {
 
 const spentMetric = "slo:period_burn_rate:ratio"
 
-func (s SLO) told() told {
-	t := told{at: "{sloth_id=" + quote(s.ID)}
+func (s SLO) told(id string) told {
+	t := told{at: "{sloth_id=" + id}
 	for _, l := range s.BudgetBy {
 		t.whom += "{{ with $labels." + l + " }} for " + l + " {{ . }}{{ end }}"
 		t.args += " $labels." + l

@@ -43,7 +43,10 @@ func draftOf(r Rule) *draft {
 
 // ruleDocument is the sink that writes YAML. It is written by hand because it is a flat shape of a few keys, and ten
 // thousand SLOs make a quarter of a gigabyte of it.
-type ruleDocument struct{ b []byte }
+type ruleDocument struct {
+	b      []byte
+	shapes shapes
+}
 
 func (o *ruleDocument) begin(slos int) {
 	o.b = append(o.b, "# Written by nines from the SLO definitions. Do not edit; the next apply overwrites it.\ngroups:"...)
@@ -93,9 +96,9 @@ func (o *ruleDocument) rule(d *draft) {
 }
 
 // expr writes PromQL as a block, as people read it, and quoted where it has characters that a block cannot hold.
-func (o *ruleDocument) expr(expr []byte, plain bool) {
+func (o *ruleDocument) expr(expr []byte, known bool) {
 	expr = bytes.TrimSpace(expr)
-	if !plain && !printable(expr) {
+	if !known && !printable(expr) {
 		o.b = append(o.b, "\n        expr: "...)
 		o.b = appendQuoted(o.b, string(expr))
 		o.b = append(o.b, '\n')
@@ -153,14 +156,30 @@ func appendQuoted(b []byte, text string) []byte {
 	b = append(b, '"')
 	done := 0
 	for i := range len(text) {
-		switch c := text[i]; {
-		case c < ' ' || c >= 0x7f:
-			return strconv.AppendQuote(b[:start], strings.ToValidUTF8(text, "\uFFFD"))
-		case c == '"' || c == '\\':
+		switch plainASCII[text[i]] {
+		case plain:
+		case escaped:
 			b = append(append(b, text[done:i]...), '\\')
 			done = i
+		default:
+			return strconv.AppendQuote(b[:start], strings.ToValidUTF8(text, "\uFFFD"))
 		}
 	}
 	b = append(b, text[done:]...)
 	return append(b, '"')
 }
+
+// How a byte stands in a double-quoted scalar.
+const (
+	foreign = iota // only strconv knows
+	plain
+	escaped
+)
+
+var plainASCII = func() (kind [256]uint8) {
+	for c := byte(' '); c < 0x7f; c++ {
+		kind[c] = plain
+	}
+	kind['"'], kind['\\'] = escaped, escaped
+	return kind
+}()

@@ -82,6 +82,10 @@ func (s SLO) writeRules(to ruleSink, o RuleOptions, d *draft) error {
 	}
 	to.group("sloth-slo-sli-recordings-"+s.ID, s.Interval, cmp.Or(s.MaxGroups, DefaultMaxGroups))
 	ws[0].increments()
+	if len(ws) == 1 {
+		ws[0].rest()
+		return nil
+	}
 	for i := range ws {
 		if i > 0 {
 			ws[i].sharedIncrements()

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -38,6 +37,7 @@ type ruleWriter struct {
 	told               told
 	budgetText         string
 	guardText          string // how unlikely errors must be, as -ln of the probability; "" asks for nothing
+	quoted             string // the id as PromQL has it
 	selector           string // {sloth_id="..."}: ids are unique, so nothing else is needed
 	sum                string // "sum by (tenant) (", by the budget's labels
 	id                 []pair
@@ -49,15 +49,22 @@ func newRuleWriter(s SLO, c counted, o RuleOptions, to ruleSink, d *draft) ruleW
 	w.noDataURL = cmp.Or(o.NoDataURL, w.runbook)
 	// A recorded sample is found for five minutes. What people query must come oftener than that, or it flickers.
 	w.meta = max(s.Interval, min(5*s.Interval, time.Minute))
-	w.selector = "{sloth_id=" + quote(s.ID) + "}"
 	w.sum = by("sum", s.BudgetBy) + " ("
-	// User labels are not on recorded series: changing one would begin new series beside the old ones and count twice.
-	w.told, w.budgetText = s.told(), number(w.budget)
+	w.budgetText = number(w.budget)
 	if p := s.guard(c.judged || s.Slices != (Slices{})); p < 1 {
 		w.guardText = number(round6(-math.Log(p)))
 	}
-	w.id = []pair{{"sloth_id", s.ID}, {"sloth_service", s.Service}, {"sloth_slo", s.Name}}
+	w.identify()
 	return w
+}
+
+// identify derives what stands for the SLO's names in its rules. User labels are not on recorded series: changing one
+// would begin new series beside the old ones and count twice.
+func (w *ruleWriter) identify() {
+	w.quoted = quote(w.ID)
+	w.selector = "{sloth_id=" + w.quoted + "}"
+	w.told = w.SLO.told(w.quoted)
+	w.id = []pair{{"sloth_id", w.ID}, {"sloth_service", w.Service}, {"sloth_slo", w.Name}}
 }
 
 // slowStep is the span of the sums that long windows are made of: five minutes, or five intervals in trials with
@@ -153,32 +160,31 @@ func (w *ruleWriter) sharedIncrements() {
 
 // fast records what counts of the increments, the windows that are summed at every interval, and makes the page alerts.
 func (w *ruleWriter) fast() {
-	excluded, any := w.unless(`mode="exclude"`), w.unless("")
-	w.record(w.totalCounted(), "", w.totalDelta(), w.selector, excluded)
-	w.record(w.errorCounted(), "", "(", w.errorDelta(), w.selector, any, ")\nor\n0 * ", w.totalCounted(), w.selector)
+	excluded, any := w.unless(`, mode="exclude"`), w.unless("")
+	total := w.totalCounted()
+	w.record(total, "", w.totalDelta(), w.selector, excluded)
+	w.record(w.errorCounted(), "", "(", w.errorDelta(), w.selector, any, ")\nor\n0 * ", total, w.selector)
 	w.ratios(w.windows(true))
 	w.pageAlerts()
 }
 
 // unless returns the clauses that drop what is under maintenance: of everything, or of a tenant or region only.
 func (w *ruleWriter) unless(mode string) string {
-	var b strings.Builder
-	tenant, region := slices.Contains(w.GroupBy, "tenant"), slices.Contains(w.GroupBy, "region")
-	clause := func(on, of string, stands bool) {
-		if !stands {
-			return
-		}
-		b.WriteString("\n  unless on (" + on + ") " + maintenance + "{sloth_id=" + quote(w.ID) + ", " + of)
-		if mode != "" {
-			b.WriteString(", " + mode)
-		}
-		b.WriteString("}")
+	clause := func(on, of string) string {
+		return "\n  unless on (" + on + ") " + maintenance + "{sloth_id=" + w.quoted + ", " + of + mode + "}"
 	}
-	clause("", `tenant="", region=""`, true)
-	clause("tenant", `tenant!="", region=""`, tenant)
-	clause("region", `tenant="", region!=""`, region)
-	clause("tenant, region", `tenant!="", region!=""`, tenant && region)
-	return b.String()
+	out := clause("", `tenant="", region=""`)
+	tenant, region := slices.Contains(w.GroupBy, "tenant"), slices.Contains(w.GroupBy, "region")
+	if tenant {
+		out += clause("tenant", `tenant!="", region=""`)
+	}
+	if region {
+		out += clause("region", `tenant="", region!=""`)
+	}
+	if tenant && region {
+		out += clause("tenant, region", `tenant!="", region!=""`)
+	}
+	return out
 }
 
 // slow writes the groups that are not evaluated at every interval.
@@ -223,10 +229,12 @@ func (w *ruleWriter) windows(fast bool) []time.Duration {
 // should. Windows without traffic have no ratio. For the tiers' long windows and the fastest short one the number of
 // events is kept: the guard and the reset look at it.
 func (w *ruleWriter) ratios(windows []time.Duration) {
+	fastErrors, fastTotal := w.errorCounted(), w.totalCounted()
+	slowErrors, slowTotal := w.sumMetrics()
 	for _, window := range windows {
-		errors, total := w.errorCounted(), w.totalCounted()
+		errors, total := fastErrors, fastTotal
 		if window > fastest || window == w.Window.Length() {
-			errors, total = w.sumMetrics()
+			errors, total = slowErrors, slowTotal
 		}
 		text := promDuration(window)
 		over := w.selector + "[" + text + "]))"
