@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -181,11 +184,31 @@ func (a *cli) backtestRead(ctx context.Context, s slo.SLO, o backtestFlags, opti
 		options.To = time.Now()
 	}
 	options.From = options.To.Add(-span)
-	client, err := prom.New(o.url, prom.Options{Token: o.token, Timeout: o.timeout})
+	client, err := prom.New(o.url, prom.Options{Token: o.token, Timeout: o.timeout, Transport: uncompressedNearby(o.url)})
 	if err != nil {
 		return nil, err
 	}
 	return backtest.Read(ctx, history{client}, s, options)
+}
+
+// uncompressedNearby returns a transport that does not ask for compression on this very machine, where packing a month of
+// samples costs more than moving it.
+func uncompressedNearby(base string) http.RoundTripper {
+	u, err := url.Parse(base)
+	if err != nil {
+		return nil
+	}
+	ip := net.ParseIP(u.Hostname())
+	if u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil
+	}
+	plain, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return nil
+	}
+	plain = plain.Clone()
+	plain.DisableCompression = true
+	return plain
 }
 
 func (a *cli) backtestRows(path string) ([]backtest.Row, error) {

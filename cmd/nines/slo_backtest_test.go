@@ -31,7 +31,7 @@ func outage(at time.Time) bool {
 	return since > 30*time.Hour && since <= 31*time.Hour
 }
 
-func folder(t *testing.T, files map[string]string) string {
+func folder(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
@@ -103,7 +103,7 @@ func openMetrics() string {
 }
 
 // startPrometheus serves the samples from a real one and returns its URL.
-func startPrometheus(t *testing.T, text string) string {
+func startPrometheus(t testing.TB, text string) string {
 	t.Helper()
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {

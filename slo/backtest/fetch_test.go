@@ -105,7 +105,8 @@ func TestReadingGoesOnThroughTrouble(t *testing.T) {
 			}
 			if c.pauses != nil {
 				slices.Sort(pauses)
-				if !slices.Equal(pauses, c.pauses) && len(pauses) != 2 { // two questions are under way at once
+				// Two questions are under way at once, so that both may meet the trouble for their first time.
+				if len(pauses) != len(c.pauses) || pauses[0] != c.pauses[0] {
 					t.Errorf("paused %v", pauses)
 				}
 			}

@@ -83,32 +83,36 @@ func (p peerRules) windows() []time.Duration {
 
 func (p peerRules) longest() time.Duration { return slices.Max(p.windows()) }
 
+// leg is one burn condition as it is evaluated: which ratios it compares, and whose alert it is.
+type leg struct {
+	short, long int // among the windows
+	limit       float64
+	alert       int
+}
+
+// conditions returns the legs and the alerts that they make.
+func (p peerRules) conditions(labels map[string]string) (legs []leg, alerts []*recorder) {
+	windows := p.windows()
+	at := func(w time.Duration) int { i, _ := slices.BinarySearch(windows, w); return i }
+	for _, t := range p.tiers {
+		last := len(alerts) - 1
+		if !p.legs || last < 0 || alerts[last].alert.Severity != t.severity {
+			alerts = append(alerts, &recorder{alert: Alert{Tier: t.name, Severity: t.severity, Labels: labels}, hold: t.hold})
+			last++
+		}
+		legs = append(legs, leg{short: at(t.short), long: at(t.long), limit: t.limit, alert: last})
+	}
+	return legs, alerts
+}
+
 // replay evaluates the rules of one group from the first evaluation after from up to the time.
 func (p peerRules) replay(d *peerData, labels map[string]string, from, to time.Time) []Alert {
-	windows := p.windows()
 	var ratios []ratio
-	for _, w := range windows {
+	for _, w := range p.windows() {
 		ratios = append(ratios, d.ratio(labels, w))
 	}
-	at := func(w time.Duration) int { i, _ := slices.BinarySearch(windows, w); return i }
-	type leg struct {
-		short, long int
-		limit       float64
-		alert       int
-	}
-	var alerts []*recorder
-	var legs []leg
-	for _, t := range p.tiers {
-		l := leg{short: at(t.short), long: at(t.long), limit: t.limit, alert: len(alerts)}
-		last := len(alerts) - 1
-		if p.legs && last >= 0 && alerts[last].alert.Severity == t.severity {
-			l.alert = last
-		} else {
-			alerts = append(alerts, &recorder{alert: Alert{Tier: t.name, Severity: t.severity, Labels: labels}, hold: t.hold})
-		}
-		legs = append(legs, l)
-	}
-	values, active := make([]float64, len(windows)), make([]bool, len(alerts))
+	legs, alerts := p.conditions(labels)
+	values, active := make([]float64, len(ratios)), make([]bool, len(alerts))
 	for t := from.Truncate(p.every).Add(p.every); !t.After(to); t = t.Add(p.every) {
 		for i, r := range ratios {
 			values[i] = r.at(t.UnixMilli())
