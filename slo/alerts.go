@@ -44,7 +44,8 @@ func (w *ruleWriter) ticketAlerts() {
 // The guard keeps a handful of errors in little traffic from waking anyone. With n events in the long window the
 // objective itself allows mu = n x budget errors. How likely are as many as were seen by chance alone? By Stirling's
 // approximation of the Poisson distribution at most exp(-(e ln(e/mu) - e + mu)) / sqrt(2 pi e), which must be below
-// Guard. It asks for nothing where traffic is plenty.
+// Guard. It asks for nothing where traffic is plenty. Errors that come close together are diluted by what was well before,
+// so a tier may also pass by a window between its two, the next tier's short one.
 //
 // The reset lets a slower tier end soon after the trouble does, where its own short window would remember an outage for
 // half an hour to six hours: it goes on only while the fastest tier's short window shows trouble too. Where so little
@@ -60,9 +61,14 @@ func (w *ruleWriter) burnAlert(t Tier) {
 	d.alert, d.name, d.pending, d.keepFiring, d.plain = true, w.Alerting.Name, 0, 0, true
 	d.expr = append(d.expr[:0], "max without (sloth_window) (\n"...)
 	w.add(short, " > (", bound, ")", and, long, " > (", bound, ")")
-	if budget := w.budgetText; w.guardText != "" {
-		w.add(and, "(", long, " * ln(", long, " / ", budget, ") - ", long, " + ", budget, ") * ignoring (sloth_window) ", count,
-			"\n  + 0.5 * ln(6.283185 * ", long, " * ignoring (sloth_window) ", count, ") > ", w.guardText)
+	if w.guardText != "" {
+		w.add(and, "(\n")
+		w.beyondChance(long, count)
+		if window := between(w.tiers, t); window > 0 {
+			w.add("\nor\n")
+			w.beyondChance(w.reading(t, ratioMetric(window), window), w.reading(t, countMetric(window), window))
+		}
+		w.add("\n)")
 	}
 	if reset := w.tiers[0].Short; t.Short > reset {
 		recent, events := w.reading(t, ratioMetric(reset), reset), w.reading(t, countMetric(reset), reset)
@@ -76,6 +82,12 @@ func (w *ruleWriter) burnAlert(t Tier) {
 	d.labels = set(set(d.labels, "long", promDuration(t.Long)), "short", promDuration(t.Short))
 	w.burnAnnotations(t)
 	w.to.rule(d)
+}
+
+// beyondChance adds the condition that chance alone does not explain a window's errors.
+func (w *ruleWriter) beyondChance(ratio, count string) {
+	w.add("(", ratio, " * ln(", ratio, " / ", w.budgetText, ") - ", ratio, " + ", w.budgetText, ") * ignoring (sloth_window) ", count,
+		"\n  + 0.5 * ln(6.283185 * ", ratio, " * ignoring (sloth_window) ", count, ") > ", w.guardText)
 }
 
 // add appends to the expression.

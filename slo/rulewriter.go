@@ -226,8 +226,8 @@ func (w *ruleWriter) windows(fast bool) []time.Duration {
 }
 
 // ratios record the error ratio of each window, by the budget's labels, as a ratio of sums: traffic weighs as it
-// should. Windows without traffic have no ratio. For the tiers' long windows and the fastest short one the number of
-// events is kept: the guard and the reset look at it.
+// should. Windows without traffic have no ratio. For the windows that the guard and the reset look at, the number of
+// events is kept.
 func (w *ruleWriter) ratios(windows []time.Duration) {
 	fastErrors, fastTotal := w.errorCounted(), w.totalCounted()
 	slowErrors, slowTotal := w.sumMetrics()
@@ -238,7 +238,7 @@ func (w *ruleWriter) ratios(windows []time.Duration) {
 		}
 		text := promDuration(window)
 		over := w.selector + "[" + text + "]))"
-		counts := window == w.tiers[0].Short || slices.ContainsFunc(w.tiers, func(t Tier) bool { return t.Long == window })
+		counts := window == w.tiers[0].Short || slices.ContainsFunc(w.tiers, func(t Tier) bool { return t.Long == window || between(w.tiers, t) == window })
 		if counts {
 			w.record("slo:sli_events:count"+text, "", w.sum, "sum_over_time(", total, over)
 			w.record("slo:sli_error:ratio_rate"+text, text, w.sum, "sum_over_time(", errors, over, "\n/\n(", w.sum, "slo:sli_events:count", text, w.selector, ") > 0)")

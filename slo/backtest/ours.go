@@ -33,11 +33,12 @@ func replayCondition(s slo.SLO, h History, g *Group, c slo.Condition) []Alert {
 
 // view is how one alert sees one group's history.
 type view struct {
-	condition           slo.Condition
-	group               *Group
-	number              int // of the slot 0 since the epoch, by its end
-	late                int // slots by which the windows lag that are measured at every interval
-	short, long, recent reader
+	condition slo.Condition
+	group     *Group
+	number    int // of the slot 0 since the epoch, by its end
+	late      int // slots by which the windows lag that are measured at every interval
+
+	short, long, recent, between reader
 }
 
 // reader is a window as an alert reads it: its length and the step of its measurements, in slots.
@@ -47,7 +48,7 @@ func newView(s slo.SLO, h History, g *Group, c slo.Condition) view {
 	read := func(w time.Duration) reader { return reader{int(w / h.Interval), int(s.MeasuredEvery(w) / h.Interval)} }
 	v := view{
 		condition: c, group: g, number: int(h.Begin.UnixNano()/int64(h.Interval)) + 1,
-		short: read(c.Short), long: read(c.Long), recent: read(c.Recent),
+		short: read(c.Short), long: read(c.Long), recent: read(c.Recent), between: read(c.Between),
 	}
 	if c.Severity == severityTicket {
 		v.late = 1
@@ -61,7 +62,7 @@ func (v *view) fires(i int) bool {
 	if short.Errors() <= 0 { // nearly always, and then the rest need not be read
 		return false
 	}
-	return v.condition.Fires(short, v.read(v.long, i), v.read(v.recent, i))
+	return v.condition.Fires(short, v.read(v.long, i), v.read(v.recent, i), v.read(v.between, i))
 }
 
 // read returns a window as it stands recorded at slot i. The groups of one moment run in no certain order, so what

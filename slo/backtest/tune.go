@@ -212,7 +212,7 @@ func (t *tuner) pages(s slo.SLO, h History, of string) []Alert {
 		if c.Severity != severityPage {
 			continue
 		}
-		key := fmt.Sprint(of, c.Factor, c.Long, c.Short, c.Recent, s.Alerting.Guard)
+		key := fmt.Sprint(of, c.Factor, c.Long, c.Short, c.Recent, c.Between, s.Alerting.Guard)
 		found, cached := t.cache[key]
 		if !cached {
 			for i := range h.Groups {
