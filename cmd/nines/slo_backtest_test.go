@@ -114,7 +114,7 @@ func startPrometheus(t testing.TB, text string) string {
 		t.Fatal("prometheus is not installed; run make setup")
 	}
 	dir := folder(t, map[string]string{"data.om": text, "prometheus.yml": "global: {}\n"})
-	if out, err := exec.CommandContext(t.Context(), promtool, "tsdb", "create-blocks-from", "openmetrics", "-q", filepath.Join(dir, "data.om"), filepath.Join(dir, "data")).CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), promtool, "tsdb", "create-blocks-from", "openmetrics", "-q", "--max-block-duration=24h", filepath.Join(dir, "data.om"), filepath.Join(dir, "data")).CombinedOutput(); err != nil {
 		t.Fatalf("promtool: %v\n%s", err, out)
 	}
 	port, err := net.Listen("tcp", "127.0.0.1:0")
@@ -124,7 +124,7 @@ func startPrometheus(t testing.TB, text string) string {
 	address := port.Addr().String()
 	port.Close()
 	cmd := exec.CommandContext(t.Context(), prometheus, "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"),
-		"--storage.tsdb.retention.time=100y", "--web.listen-address="+address, "--log.level=error")
+		"--storage.tsdb.retention.time=100y", "--storage.tsdb.max-block-duration=1d", "--web.listen-address="+address, "--log.level=error")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
