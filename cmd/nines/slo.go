@@ -19,7 +19,9 @@ type statusesBody struct {
 }
 
 func (a *cli) sloCommand() *cobra.Command {
-	return group("slo", "Promises: their state, and rules for any Prometheus", a.sloStatus(), a.sloGenerate(), a.sloConvert(), a.sloInit())
+	return group("slo", "Promises: their state, and rules for any Prometheus",
+		a.sloStatus(), a.sloGenerate(), a.sloConvert(), a.sloInit(), a.sloBacktest(),
+	)
 }
 
 func (a *cli) sloStatus() *cobra.Command {
