@@ -159,3 +159,9 @@ func Imputed(v Versioned, labels map[string]string, buckets []Bucket, live []Inc
 	}
 	return out
 }
+
+// ExcludedIn returns how much of [from, to] the corrections of an SLO leave out for every one of the series, in whole
+// buckets of the width. The corrections must be the SLO's, see CorrectionsOf.
+func ExcludedIn(series []Series, corrections []Correction, width time.Duration, from, to time.Time) time.Duration {
+	return lengthIn(spansOf(ModeExclude, series, corrections, width), from, to)
+}
