@@ -171,3 +171,18 @@ func TestReportShowsBothFiguresAndWhoCorrected(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsNotAsMeasuredIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	for i := range w.statuses {
+		w.statuses[i].Adjusted = slo.Adjusted{ExcludedMinutes: 75, Forgiven: 1200, Imputed: 3, ImputedCounts: slo.Counts{Good: 0, Total: 30}}
+	}
+	a := get(t, w.app(as(vic)), "/slos/shop-availability?tenant=acme")
+	sound(t, "adjusted", a)
+	for _, want := range []string{"75 min not counted", "1,200 errors count as good", "3" + thin + "intervals without data count as bad"} {
+		if !a.has(want) {
+			t.Errorf("the page does not say %q", want)
+		}
+	}
+}
