@@ -26,6 +26,7 @@ type metrics struct {
 	http         *telemetry.HTTPMetrics
 	pages        *telemetry.PageMetrics
 	jobs         *telemetry.JobMetrics
+	slos         *telemetry.SLOMetrics
 	intelligence *telemetry.IntelligenceMetrics
 	children     *telemetry.ChildMetrics
 }
@@ -42,7 +43,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 	}
 	p.telemetry, p.log = t, t.Log
 	p.metrics = metrics{
-		http: telemetry.NewHTTPMetrics(t.Registry), pages: telemetry.NewPageMetrics(t.Registry), jobs: telemetry.NewJobMetrics(t.Registry),
+		http: telemetry.NewHTTPMetrics(t.Registry), pages: telemetry.NewPageMetrics(t.Registry), jobs: telemetry.NewJobMetrics(t.Registry), slos: telemetry.NewSLOMetrics(t.Registry),
 		intelligence: telemetry.NewIntelligenceMetrics(t.Registry), children: telemetry.NewChildMetrics(t.Registry),
 	}
 	p.metrics.jobs.Expect(jobEscalate, jobLapse, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobSessions)

@@ -27,6 +27,9 @@ func (p *plane) writeRules() error {
 	wanted := map[string][]byte{ownAlerts: runbooks.Alerts(p.runbookURL)}
 	var failed []error
 	for _, v := range p.definitions.Catalog().SLOs() {
+		if v.SLO.Of != "" {
+			continue // its rules stand with those of the SLO whose increments it shares
+		}
 		text, err := p.rulesOf(v.SLO)
 		if err != nil {
 			failed = append(failed, fmt.Errorf("rules of %s: %w", v.SLO.ID, err))
@@ -50,13 +53,11 @@ func (p *plane) writeRules() error {
 }
 
 func (p *plane) rulesOf(s slo.SLO) ([]byte, error) {
-	groups, err := s.RulesWith(slo.RuleOptions{
+	var text bytes.Buffer
+	err := slo.WriteRules(&text, []slo.SLO{s}, slo.RuleOptions{
 		RunbookURL: func(s slo.SLO) string { return p.runbookURL(p.definitions.Catalog().Runbook(s.ID)) }, NoDataURL: p.runbookURL(noDataRunbook),
 	})
-	if err != nil {
-		return nil, err
-	}
-	return slo.MarshalRules([]slo.RuleGroups{groups})
+	return text.Bytes(), err
 }
 
 // runbookURL is where a runbook that ships can be read; anything that is a URL already stays.

@@ -190,8 +190,9 @@ func (p *plane) followDefinitions(ctx context.Context) error {
 // ledgerCopier copies closed buckets from the metrics engine into the ledger.
 func (p *plane) ledgerCopier() *slo.Copier {
 	return &slo.Copier{
-		Source: p.engine, Ledger: p.db, SLOs: func() []slo.Versioned { return p.definitions.Catalog().SLOs() },
+		Source: p.engine, Recount: p.engine, Ledger: p.db, SLOs: func() []slo.Versioned { return p.definitions.Catalog().SLOs() },
 		Width: p.config.LedgerBucket, Horizon: p.config.Retention, Log: p.log,
+		Observe: func(done slo.Progress) { p.metrics.slos.Missed(done.SLO, done.Missed, done.Healed) },
 	}
 }
 

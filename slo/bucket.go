@@ -12,6 +12,7 @@ import (
 type Increment struct {
 	At            time.Time
 	Errors, Total float64
+	Healed        bool // no rule recorded it; it was recounted from the raw series
 }
 
 // IncrementSeries is the increments of one ledger series, in order of time.
@@ -76,6 +77,9 @@ func Buckets(s SLO, version int, series []IncrementSeries, from, to time.Time, w
 			b.Total += p.Total
 			b.Good += p.Total - p.Errors
 			b.Seen++
+			if p.Healed {
+				b.Healed++
+			}
 		}
 	}
 	for i := range out {

@@ -83,7 +83,7 @@ func at(minutes float64) time.Time {
 
 func TestASampleBelongsToTheBucketThatEndsWithIt(t *testing.T) {
 	t.Parallel()
-	points := []Increment{{at(0), 0, 1}, {at(0.01), 0, 10}, {at(5), 1, 100}, {at(5.01), 0, 1000}, {at(17), 2, 1}}
+	points := []Increment{{At: at(0), Total: 1}, {At: at(0.01), Total: 10}, {At: at(5), Errors: 1, Total: 100}, {At: at(5.01), Total: 1000}, {At: at(17), Errors: 2, Total: 1}}
 	got := Buckets(byTenant.SLO, 3, []IncrementSeries{{seriesOf("acme", "eu"), points}}, at(-60), at(60), 5*time.Minute)
 	bucket := func(start, good, total float64, seen int) Bucket {
 		return Bucket{Series: seriesOf("acme", "eu"), Start: at(start), Width: 5 * time.Minute, Counts: Counts{good, total}, Seen: seen, Expect: 5, Version: 3}
@@ -96,7 +96,7 @@ func TestASampleBelongsToTheBucketThatEndsWithIt(t *testing.T) {
 
 func TestWhatIsNoNumberIsAGap(t *testing.T) {
 	t.Parallel()
-	points := []Increment{{at(1), 0, math.NaN()}, {at(2), math.Inf(1), 1}, {at(3), 0, -1}, {at(4), 0, math.Inf(1)}}
+	points := []Increment{{At: at(1), Total: math.NaN()}, {At: at(2), Errors: math.Inf(1), Total: 1}, {At: at(3), Total: -1}, {At: at(4), Total: math.Inf(1)}}
 	if got := Buckets(byTenant.SLO, 1, []IncrementSeries{{seriesOf("a", "b"), points}}, at(0), at(60), 5*time.Minute); len(got) != 0 {
 		t.Error(got)
 	}

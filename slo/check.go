@@ -183,11 +183,12 @@ func (c *checker) zone(path, zone string) {
 	}
 }
 
-func (c *checker) sli(issues []issue, paths map[string]string) {
+// sli tells what keeps the SLI from being counted, at the document's fields; others stand below rest.
+func (c *checker) sli(issues []issue, paths map[string]string, rest string) {
 	for _, i := range issues {
 		path, known := paths[i.field]
 		if !known {
-			path = "spec.sli"
+			path = rest + i.field
 		}
 		c.refuse(path, "%s", i.message)
 	}

@@ -24,13 +24,23 @@ const copyChunk = 6 * time.Hour
 // goes on is what the ledger says, so it may be stopped anywhere and run twice.
 type Copier struct {
 	Source  SampleSource
+	Recount Recounter // heals what rules did not record; nil leaves it a gap
 	Ledger  Ledger
 	SLOs    func() []Versioned
 	Width   time.Duration // of a bucket; five minutes unless set
 	Horizon time.Duration // how far back to look for an SLO that the ledger does not know; a day unless set
 	Log     *slog.Logger  // nil is silent
-	// Observe, where set, is told of each SLO's progress: the time closed so far, the buckets written, and why it stopped.
-	Observe func(slo string, closedUntil time.Time, buckets int, err error)
+	// Observe, where set, is told of each SLO's progress.
+	Observe func(Progress)
+}
+
+// Progress is what one turn did for an SLO.
+type Progress struct {
+	SLO         string
+	ClosedUntil time.Time // the ledger's
+	Buckets     int       // written
+	Health                // of the rules in what was closed
+	Err         error     // why it stopped, nil where it is up to date
 }
 
 // CopyOnce brings every SLO up to date. A bucket is closed when now is past its end by the settle time and two
@@ -42,22 +52,23 @@ func (c *Copier) CopyOnce(ctx context.Context, now time.Time) error {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(failed, err)...)
 		}
-		closed, written, err := c.copy(ctx, v, now)
-		if err != nil {
-			err = fmt.Errorf("ledger of %s: %w", v.SLO.ID, err)
-			failed = append(failed, err)
+		done := Progress{SLO: v.SLO.ID}
+		if err := c.copy(ctx, v, now, &done); err != nil {
+			done.Err = fmt.Errorf("ledger of %s: %w", v.SLO.ID, err)
+			failed = append(failed, done.Err)
 		}
-		c.tell(v.SLO.ID, closed, written, err)
+		c.tell(done)
 	}
 	return errors.Join(failed...)
 }
 
-// copy returns the time closed so far and the buckets written, also where it failed half-way.
-func (c *Copier) copy(ctx context.Context, v Versioned, now time.Time) (closed time.Time, written int, err error) {
+// copy tells in done how far it came, also where it failed half-way.
+func (c *Copier) copy(ctx context.Context, v Versioned, now time.Time, done *Progress) error {
 	s, width := v.SLO.withDefaults(), c.width()
-	closed, err = c.Ledger.ClosedUntil(ctx, s.ID)
+	closed, err := c.Ledger.ClosedUntil(ctx, s.ID)
+	done.ClosedUntil = closed
 	if err != nil {
-		return closed, 0, fmt.Errorf("asking how far it is closed: %w", err)
+		return fmt.Errorf("asking how far it is closed: %w", err)
 	}
 	if closed.IsZero() {
 		closed = epochFloor(now.Add(-c.horizon()), width)
@@ -65,25 +76,31 @@ func (c *Copier) copy(ctx context.Context, v Versioned, now time.Time) (closed t
 	until := epochFloor(now.Add(-s.closingLag()), width)
 	for closed.Before(until) {
 		next := earlier(until, epochFloor(closed.Add(max(copyChunk, width)), width))
-		series, err := c.Source.Increments(ctx, s, closed, next)
+		series, health, err := c.increments(ctx, s, closed, next)
 		if err != nil {
-			return closed, written, fmt.Errorf("reading increments from %s to %s: %w", closed.Format(time.RFC3339), next.Format(time.RFC3339), err)
+			return err
 		}
 		buckets := Buckets(s, v.Version, series, closed, next, width)
 		if err := c.Ledger.PutBuckets(ctx, s.ID, next, buckets); err != nil {
-			return closed, written, fmt.Errorf("writing buckets up to %s: %w", next.Format(time.RFC3339), err)
+			return fmt.Errorf("writing buckets up to %s: %w", next.Format(time.RFC3339), err)
 		}
-		closed, written = next, written+len(buckets)
+		closed = next
+		done.ClosedUntil, done.Buckets = closed, done.Buckets+len(buckets)
+		done.Missed, done.Healed = done.Missed+health.Missed, done.Healed+health.Healed
 	}
-	return closed, written, nil
+	return nil
 }
 
-func (c *Copier) tell(slo string, closed time.Time, written int, err error) {
-	if c.Log != nil && err != nil {
-		c.Log.Warn("the ledger is not up to date; trying again at the next turn", "slo", slo, "closedUntil", closed, "error", err)
+func (c *Copier) tell(p Progress) {
+	if c.Log != nil && p.Err != nil {
+		c.Log.Warn("the ledger is not up to date; trying again at the next turn", "slo", p.SLO, "closedUntil", p.ClosedUntil, "error", p.Err)
+	}
+	if c.Log != nil && p.Missed > 0 {
+		c.Log.Warn("rule evaluations were missed; what the raw series tell was recounted, the rest stays a gap", "slo", p.SLO,
+			"missed", p.Missed, "recounted", p.Healed)
 	}
 	if c.Observe != nil {
-		c.Observe(slo, closed, written, err)
+		c.Observe(p)
 	}
 }
 

@@ -105,11 +105,11 @@ func TestCatchingUpGoesInChunksAndLeavesGapsGaps(t *testing.T) {
 	m := newMemory(steady("acme", "eu", 0, 120, 0, 1), steady("acme", "eu", 1203, 60, 1, 2))
 	var told []int
 	c := copierOf(m)
-	c.Observe = func(slo string, closed time.Time, buckets int, err error) {
-		if slo != byTenant.SLO.ID || err != nil {
-			t.Error(slo, err)
+	c.Observe = func(p Progress) {
+		if p.SLO != byTenant.SLO.ID || p.Err != nil {
+			t.Error(p.SLO, p.Err)
 		}
-		told = append(told, buckets)
+		told = append(told, p.Buckets)
 	}
 	if err := c.CopyOnce(t.Context(), at(1500)); err != nil {
 		t.Fatal(err)

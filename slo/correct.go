@@ -124,7 +124,7 @@ func (r *ruling) over(series Series, start time.Time, width time.Duration) *Corr
 	of, known := r.touching[series]
 	if !known {
 		for i, c := range r.corrections {
-			if c.holds(series) {
+			if c.means(series) {
 				of = append(of, i)
 			}
 		}
@@ -138,8 +138,8 @@ func (r *ruling) over(series Series, start time.Time, width time.Duration) *Corr
 	return nil
 }
 
-// holds reports whether the series is meant: its SLO, and all of the labels.
-func (c Correction) holds(series Series) bool {
+// means reports whether the series is meant: its SLO, and all of the labels.
+func (c Correction) means(series Series) bool {
 	if !c.All && c.SLO != series.SLO {
 		return false
 	}

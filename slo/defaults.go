@@ -1,6 +1,7 @@
 package slo
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -34,6 +35,10 @@ func (s SLO) withDefaults() SLO {
 	}
 	if s.Window.Calendar == "" && s.Window.Rolling <= 0 {
 		s.Window.Rolling = DefaultRolling
+	}
+	if slices.ContainsFunc(s.Alerting.Tiers, func(t Tier) bool { return t.Name == "" }) {
+		s.Alerting.Tiers = slices.Clone(s.Alerting.Tiers)
+		nameTiers(s.Alerting.Tiers)
 	}
 	if s.Alerting.Name == "" {
 		s.Alerting.Name = alertName(s.ID)

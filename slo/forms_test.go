@@ -68,3 +68,29 @@ func TestFormsOfSLI(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatReadingLeftIsNotUsedForAnotherSLI: an SLO that is changed after reading has the rules of what it is now.
+func TestWhatReadingLeftIsNotUsedForAnotherSLI(t *testing.T) {
+	t.Parallel()
+	s := shop(t)
+	for name, change := range map[string]func(*SLO){
+		"interval": func(s *SLO) { s.Interval = 15 * time.Second }, "settle": func(s *SLO) { s.Settle = time.Second },
+		"groups": func(s *SLO) { s.GroupBy, s.BudgetBy = []string{"region"}, nil }, "query": func(s *SLO) { s.SLI.ErrorQuery = `x_total{job="y"}` },
+	} {
+		changed, fresh := s, s
+		change(&changed)
+		change(&fresh)
+		fresh.Parsed = nil
+		got, err := changed.Rules()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := fresh.Rules()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}

@@ -20,8 +20,8 @@ type Adjusted struct {
 // span is a length of time, half-open.
 type span struct{ from, to time.Time }
 
-// within reports whether [from, to] lies in one of the spans as a whole.
-func within(spans []span, from, to time.Time) bool {
+// holds reports whether [from, to] lies in one of the spans as a whole.
+func holds(spans []span, from, to time.Time) bool {
 	return slices.ContainsFunc(spans, func(s span) bool { return !from.Before(s.from) && !to.After(s.to) })
 }
 
@@ -41,7 +41,7 @@ func spansOf(mode string, series []Series, corrections []Correction, width time.
 	for i, one := range series {
 		var of []span
 		for _, c := range corrections {
-			if c.InForce() && c.Mode == mode && c.holds(one) {
+			if c.InForce() && c.Mode == mode && c.means(one) {
 				from, to := c.Effective(width)
 				of = append(of, span{from, to})
 			}
@@ -136,7 +136,7 @@ func impute(policy string, gaps []gap, mean float64, good []span) []Bucket {
 	out := make([]Bucket, 0, len(gaps))
 	for _, g := range gaps {
 		b := Bucket{Start: g.from, Width: g.to.Sub(g.from), Expect: g.intervals, Counts: Counts{Total: mean * float64(g.intervals)}}
-		if policy == GapGood || within(good, g.from, g.to) {
+		if policy == GapGood || holds(good, g.from, g.to) {
 			b.Good = b.Total
 		}
 		out = append(out, b)

@@ -3,10 +3,10 @@ package slo
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -43,39 +43,61 @@ func (i increments) history() time.Duration {
 // freshProcess is how long after its start a process' first sample still counts from zero.
 const freshProcess = 5 * time.Minute
 
+// reading is how a sample is read as a number that only grows.
+type reading struct {
+	histogram string // format of the number taken from a histogram's sample; "" where the sample is the number
+}
+
+// counterReading takes a counter's samples as they are.
+var counterReading = reading{}
+
+func (r reading) last(series, span, offset string) string {
+	text := "last_over_time(" + series + "[" + span + "] offset " + offset + ")"
+	if r.histogram != "" {
+		return fmt.Sprintf(r.histogram, text)
+	}
+	return text
+}
+
+// peak is the highest reading of the interval. A histogram's is looked for four times in it.
+func (r reading) peak(series string, interval time.Duration, offset string) string {
+	if r.histogram == "" {
+		return "max_over_time(" + series + "[" + promDuration(interval) + "] offset " + offset + ")"
+	}
+	return "max_over_time((" + fmt.Sprintf(r.histogram, series) + ")[" + promDuration(interval) + ":" + promDuration(interval/4) + "] offset " + offset + ")"
+}
+
 // of returns the growth of each series of the selector, without a sum around it. Its branches, in order:
 //  1. the steady case, also across a gap;
 //  2. the counter went down, so it was reset: it grew to its peak in this interval, and from zero to where it is
 //     (only what no scrape saw is lost; a value that is not a number is dropped);
-//  3. the series is new on a target that was scraped successfully before, so it began at zero: the first error ever;
+//  3. the series is new, or was reset during a gap, on a target that was scraped successfully before, so it began at
+//     zero: the first error ever;
 //  4. the series is new, and so is its process: it began at zero, unseen.
 //
 // Otherwise a first sample is only a baseline: what a long-running process counted before anyone watched is not ours.
-func (i increments) of(vs *parser.VectorSelector) string {
+// Only the steady case looks back far, because each branch that does reads all the samples on its way again; in the
+// others something happened in this very interval.
+func (i increments) of(vs *parser.VectorSelector, r reading) string {
 	own := vs.OriginalOffset
 	bare := *vs
 	bare.OriginalOffset = 0
-	series := bare.String()
-	now, before := promDuration(own+i.settle), promDuration(own+i.settle+i.interval)
-	a := fmt.Sprintf("last_over_time(%s[%s] offset %s)", series, promDuration(i.recent()), now)
-	b := fmt.Sprintf("last_over_time(%s[%s] offset %s)", series, promDuration(i.history()), before)
-	peak := fmt.Sprintf("max_over_time(%s[%s] offset %s)", series, promDuration(i.interval), now)
-	target := targetMatchers(vs)
-	return strings.Join([]string{
-		fmt.Sprintf("(%s - %s) >= 0", a, b),
-		fmt.Sprintf("(%s + clamp_min(%s - %s, 0)) >= 0", a, peak, b),
-		fmt.Sprintf("(%s and on (job, instance) (max_over_time(up{%s}[%s] offset %s) == 1))", a, target, promDuration(i.history()), before),
-		fmt.Sprintf("(%s and on (job, instance) (time() - last_over_time(process_start_time_seconds{%s}[%s] offset %s) < %d))",
-			a, target, promDuration(i.recent()), now, int(freshProcess/time.Second)),
-	}, "\n  or\n")
+	series, target := bare.String(), targetMatchers(vs)
+	now, before := own+i.settle, own+i.settle+i.interval
+	nowText, beforeText, recent, history := promDuration(now), promDuration(before), promDuration(i.recent()), promDuration(i.history())
+	fresh := r.last(series, promDuration(i.interval), nowText)
+	older := r.last(series, recent, beforeText)
+	reset := "(" + fresh + " + clamp_min(" + r.peak(series, i.interval, nowText) + " - " + older + ", 0)) >= 0"
+	const or = "\n  or\n"
+	return "(" + r.last(series, recent, nowText) + " - " + r.last(series, history, beforeText) + ") >= 0" + or + reset + or +
+		"(" + fresh + " and on (job, instance) (max_over_time(up{" + target + "}[" + history + "] offset " + beforeText + ") == 1))" + or +
+		"(" + fresh + " and on (job, instance) (time() - last_over_time(process_start_time_seconds{" + target + "}[" + recent + "] offset " + nowText + ") < " +
+		strconv.Itoa(int(freshProcess/time.Second)) + "))"
 }
 
-// promDuration writes a duration as PromQL reads it, exact to the millisecond.
-func promDuration(d time.Duration) string { return model.Duration(d).String() }
-
 // boundMatcher matches the bucket of the bound, in whichever way the client or the engine wrote it.
-func boundMatcher(threshold time.Duration) *labels.Matcher {
-	spellings := bucketBounds(threshold)
+func boundMatcher(sli SLI) *labels.Matcher {
+	spellings := bucketBounds(sli.bound())
 	for i, s := range spellings {
 		spellings[i] = regexp.QuoteMeta(s)
 	}

@@ -46,6 +46,7 @@ func newLab(t *testing.T, slos ...SLO) *lab {
 	t.Helper()
 	opts := tsdb.DefaultOptions()
 	opts.RetentionDuration = int64(100 * 24 * time.Hour / time.Millisecond)
+	opts.EnableNativeHistograms = true
 	db, err := tsdb.Open(t.TempDir(), slog.New(slog.DiscardHandler), nil, opts, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +180,16 @@ func (l *lab) sum(selector string) float64 {
 // query returns the instant vector at the lab's time by label text.
 func (l *lab) query(expr string) map[string]float64 {
 	l.t.Helper()
-	q, err := l.engine.NewInstantQuery(l.t.Context(), l.db, nil, expr, l.now)
+	out := map[string]float64{}
+	for _, s := range l.vector(expr, l.now) {
+		out[s.Metric.DropMetricName().String()] = s.F
+	}
+	return out
+}
+
+func (l *lab) vector(expr string, at time.Time) promql.Vector {
+	l.t.Helper()
+	q, err := l.engine.NewInstantQuery(l.t.Context(), l.db, nil, expr, at)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -192,11 +202,7 @@ func (l *lab) query(expr string) map[string]float64 {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	out := map[string]float64{}
-	for _, s := range vector {
-		out[s.Metric.DropMetricName().String()] = s.F
-	}
-	return out
+	return vector
 }
 
 // increments reads what the rules recorded, as a SampleSource does.
@@ -274,3 +280,13 @@ spec:
 `
 
 func shop(t testing.TB) SLO { return readOne(t, shopText) }
+
+// readText reads a document of one SLO and returns its problems.
+func readText(t testing.TB, text string) (SLO, manifest.Problems) {
+	t.Helper()
+	docs, problems := manifest.Read(manifest.File{Name: "slo.yaml", Text: text})
+	if len(problems) > 0 || len(docs) != 1 {
+		t.Fatal(problems, len(docs))
+	}
+	return ReadSLO(docs[0])
+}

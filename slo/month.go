@@ -33,7 +33,7 @@ func MonthOf(t time.Time, zone string) Month {
 // longer: March 2026 has 743 hours in Europe/London. "" is UTC, and so is a zone that ReadContract would have refused.
 func (m Month) Bounds(zone string) (from, to time.Time) {
 	loc, _ := location(zone)
-	return firstInstant(m.Year, m.Month, loc), firstInstant(m.Year, m.Month+1, loc)
+	return civil{m.Year, m.Month, 1, 0}.first(loc), civil{m.Year, m.Month + 1, 1, 0}.first(loc)
 }
 
 // Next returns the month after m.
@@ -55,25 +55,4 @@ func (m *Month) UnmarshalText(text []byte) error {
 		*m = parsed
 	}
 	return err
-}
-
-// firstInstant returns when the month begins in the zone. Where the clocks change at midnight of the first, time.Date
-// promises either side of the change (Asuncion in October 2023 had no midnight, Havana in November 2026 has two), so
-// the first instant whose local date lies in the month is looked for among the candidates.
-func firstInstant(year int, month time.Month, loc *time.Location) time.Time {
-	guess := time.Date(year, month, 1, 0, 0, 0, 0, loc)
-	want := Month{Year: time.Date(year, month, 1, 0, 0, 0, 0, time.UTC).Year(), Month: (month-1)%12 + 1}
-	inside := func(t time.Time) bool { l := t.In(loc); return l.Year() == want.Year && l.Month() == want.Month }
-	begin, end := guess.ZoneBounds()
-	if !inside(guess) { // midnight was skipped; the month begins where the clocks jumped
-		return end.UTC()
-	}
-	if !begin.IsZero() && guess.Sub(begin) < 3*time.Hour {
-		_, before := begin.Add(-time.Second).In(loc).Zone()
-		_, after := guess.Zone()
-		if earlier := guess.Add(-time.Duration(before-after) * time.Second); before > after && earlier.Before(begin) && inside(earlier) {
-			return earlier.UTC() // midnight came twice; the month begins at the first
-		}
-	}
-	return guess.UTC()
 }

@@ -56,9 +56,14 @@ func manySLOs(t testing.TB) []SLO {
 
 func marshalAll(t testing.TB, slos []SLO) []byte {
 	t.Helper()
+	return marshalWith(t, slos, RuleOptions{RunbookURL: func(s SLO) string { return "https://nines.example/runbooks/" + s.ID }})
+}
+
+func marshalWith(t testing.TB, slos []SLO, o RuleOptions) []byte {
+	t.Helper()
 	var all []RuleGroups
 	for _, s := range slos {
-		rg, err := s.RulesWith(RuleOptions{RunbookURL: func(s SLO) string { return "https://nines.example/runbooks/" + s.ID }})
+		rg, err := s.RulesWith(o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package slo
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,64 +20,6 @@ const (
 	SlothVersion = "prometheus/v1"
 )
 
-// sloSpec is the spec of a nines/v1 SLO as written.
-type sloSpec struct {
-	Service     string            `yaml:"service"`
-	Description string            `yaml:"description,omitempty"`
-	Owner       string            `yaml:"owner,omitempty"`
-	Objective   yaml.Node         `yaml:"objective"`
-	Window      yaml.Node         `yaml:"window,omitempty"`
-	Interval    manifest.Duration `yaml:"interval,omitempty"`
-	Settle      manifest.Duration `yaml:"settle,omitempty"`
-	SLI         sliSpec           `yaml:"sli"`
-	GroupBy     *[]string         `yaml:"groupBy,omitempty,flow"`
-	BudgetBy    *[]string         `yaml:"budgetBy,omitempty,flow"`
-	Alerting    alertingSpec      `yaml:"alerting,omitempty"`
-}
-
-type sliSpec struct {
-	Events  *eventsSpec  `yaml:"events,omitempty"`
-	Latency *latencySpec `yaml:"latency,omitempty"`
-	Raw     *rawSpec     `yaml:"raw,omitempty"`
-}
-
-type eventsSpec struct {
-	Errors string `yaml:"errors"`
-	Total  string `yaml:"total"`
-}
-
-type latencySpec struct {
-	Histogram string            `yaml:"histogram"`
-	Selector  string            `yaml:"selector,omitempty"`
-	Threshold manifest.Duration `yaml:"threshold"`
-}
-
-type rawSpec struct {
-	ErrorRatio string `yaml:"errorRatio"`
-}
-
-type alertingSpec struct {
-	Name        string            `yaml:"name,omitempty"`
-	Policy      string            `yaml:"policy,omitempty"`
-	Runbook     string            `yaml:"runbook,omitempty"`
-	Labels      map[string]string `yaml:"labels,omitempty"`
-	Annotations map[string]string `yaml:"annotations,omitempty"`
-	Page        tierSpec          `yaml:"page,omitempty"`
-	Ticket      tierSpec          `yaml:"ticket,omitempty"`
-}
-
-type tierSpec struct {
-	Off         bool              `yaml:"off,omitempty"`
-	Labels      map[string]string `yaml:"labels,omitempty"`
-	Annotations map[string]string `yaml:"annotations,omitempty"`
-}
-
-// windowSpec is the mapping form of a window; the scalar form is a duration.
-type windowSpec struct {
-	Calendar string `yaml:"calendar"`
-	Zone     string `yaml:"zone,omitempty"`
-}
-
 // ReadSLO reads a nines/v1 document of kind SLO. Every problem is told at once, with its line; the SLO is only to be
 // used where there are none. What is left out gets its default: 30 days, one minute, budgetBy without region.
 func ReadSLO(d manifest.Document) (SLO, manifest.Problems) {
@@ -91,12 +34,19 @@ func ReadSLO(d manifest.Document) (SLO, manifest.Problems) {
 		Description: strings.TrimSpace(spec.Description), Owner: spec.Owner, Labels: d.Metadata.Labels,
 		Objective: c.objective("spec.objective", &spec.Objective), Window: c.window("spec.window", &spec.Window),
 		Interval: spec.Interval.Std(), Settle: spec.Settle.Std(), SLI: spec.SLI.form(), Alerting: spec.Alerting.form(),
-		Spec: manifest.APIVersion,
+		MaxGroups: spec.MaxGroups, Gap: spec.Gap, Spec: manifest.APIVersion,
 	}
 	c.name("spec.service", spec.Service, nativeName)
+	if spec.Slices != nil {
+		s.Slices = Slices(*spec.Slices)
+	}
 	c.readGroups(&s, spec)
+	c.targets(&s, spec.Objectives)
+	s.Alerting.Guard = c.guard("spec.alerting.guard", &spec.Alerting.Guard)
 	s = s.withDefaults()
 	c.interval(s)
+	c.policies(s)
+	c.tiers("spec.alerting.windows", s)
 	c.nativeLabels(s)
 	c.nativeSLI(spec.SLI, &s)
 	return s, c.problems
@@ -121,68 +71,45 @@ func (c *checker) window(path string, n *yaml.Node) Window {
 }
 
 func (c *checker) calendar(path string, n *yaml.Node) Window {
-	var w windowSpec
+	var w Window
+	fields := map[string]*string{"calendar": &w.Calendar, "zone": &w.Zone, "start": &w.Start}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
+		field, known := fields[key.Value]
 		switch {
-		case key.Value != "calendar" && key.Value != "zone":
-			c.refuse(path+"."+clip(key.Value), "is not a known field; known here: calendar, zone")
+		case !known:
+			c.refuse(path+"."+clip(key.Value), "is not a known field; known here: calendar, zone, start")
 		case value.Kind != yaml.ScalarNode:
 			c.refuse(path+"."+key.Value, "must be a word")
-		case key.Value == "calendar":
-			w.Calendar = value.Value
 		default:
-			w.Zone = value.Value
+			*field = value.Value
 		}
 	}
-	if w.Calendar != "month" {
-		c.refuse(path+".calendar", "%q is not a calendar window; the one there is is month", clip(w.Calendar))
+	if _, known := periods[w.Calendar]; !known {
+		c.refuse(path+".calendar", "%q is not a calendar window; write day, week, month, quarter or year", clip(w.Calendar))
+		w.Calendar = MonthOn
+	}
+	if _, ok := parseStart(w.Start); !ok {
+		c.refuse(path+".start", "%q is not a time on the zone's clock; write such as \"2026-01-15T00:00:00\"", clip(w.Start))
 	}
 	c.zone(path+".zone", w.Zone)
-	if w.Zone == "" {
-		w.Zone = "UTC"
-	}
-	return Window{Calendar: "month", Zone: w.Zone}
-}
-
-func (f sliSpec) form() SLI {
-	var s SLI
-	if f.Events != nil {
-		s.ErrorQuery, s.TotalQuery = strings.TrimSpace(f.Events.Errors), strings.TrimSpace(f.Events.Total)
-	}
-	if f.Latency != nil {
-		s.Histogram, s.Selector, s.Threshold = f.Latency.Histogram, strings.TrimSpace(f.Latency.Selector), f.Latency.Threshold.Std()
-	}
-	if f.Raw != nil {
-		s.RatioQuery = strings.TrimSpace(f.Raw.ErrorRatio)
-	}
-	return s
-}
-
-func (f sliSpec) forms() int {
-	n := 0
-	for _, set := range []bool{f.Events != nil, f.Latency != nil, f.Raw != nil} {
-		if set {
-			n++
-		}
-	}
-	return n
-}
-
-func (f alertingSpec) form() Alerting {
-	return Alerting{
-		Name: strings.TrimSpace(f.Name), Policy: f.Policy, Runbook: f.Runbook, Labels: f.Labels, Annotations: f.Annotations,
-		PageLabels: f.Page.Labels, TicketLabel: f.Ticket.Labels, PageAnnotations: f.Page.Annotations,
-		TicketAnnotations: f.Ticket.Annotations, PageOff: f.Page.Off, TicketOff: f.Ticket.Off,
-	}
+	w.Zone = cmp.Or(w.Zone, "UTC")
+	return w
 }
 
 // nativeSLI checks that exactly one form is there, that it is complete, and that it can be counted.
 func (c *checker) nativeSLI(f sliSpec, s *SLO) {
 	if f.forms() != 1 {
-		c.refuse("spec.sli", "has %d forms; write exactly one of events, latency and raw", f.forms())
+		c.refuse("spec.sli", "has %d forms; write exactly one of events, latency, raw, gauge, threshold and composite", f.forms())
 		return
 	}
+	if f.Threshold != nil {
+		s.SLI.Bound = c.number("spec.sli.threshold.bound", &f.Threshold.Bound)
+	}
+	if f.Events != nil && f.Events.Errors != "" && f.Events.Good != "" {
+		c.refuse("spec.sli.events.good", "stands beside errors; write one of them, the other is what is left of total")
+	}
+	c.nativeSlices(f, *s)
 	missing := false
 	for _, need := range f.needs() {
 		if strings.TrimSpace(need.text) == "" {
@@ -193,11 +120,15 @@ func (c *checker) nativeSLI(f sliSpec, s *SLO) {
 	if missing {
 		return
 	}
-	_, issues := s.count(false)
+	counted, issues := s.count(false)
+	if len(issues) == 0 {
+		s.Parsed = s.parsed(counted)
+	}
 	c.sli(issues, map[string]string{
-		"errors": "spec.sli.events.errors", "total": "spec.sli.events.total", "histogram": "spec.sli.latency.histogram",
-		"selector": "spec.sli.latency.selector", "threshold": "spec.sli.latency.threshold", "ratio": "spec.sli.raw.errorRatio",
-	})
+		"errors": "spec.sli.events.errors", "good": "spec.sli.events.good", "total": "spec.sli.events.total",
+		"histogram": "spec.sli.latency.histogram", "selector": "spec.sli.latency.selector", "threshold": "spec.sli.latency.threshold",
+		"ratio": "spec.sli.raw.errorRatio", "gauge": "spec.sli.gauge.good", "value": "spec.sli.threshold.value", "op": "spec.sli.threshold.op",
+	}, "spec.sli.composite.")
 }
 
 // need is a text that a form cannot do without.
@@ -205,10 +136,18 @@ type need struct{ path, text string }
 
 func (f sliSpec) needs() []need {
 	switch {
+	case f.Events != nil && f.Events.Good != "":
+		return []need{{"spec.sli.events.total", f.Events.Total}}
 	case f.Events != nil:
 		return []need{{"spec.sli.events.errors", f.Events.Errors}, {"spec.sli.events.total", f.Events.Total}}
 	case f.Latency != nil:
 		return []need{{"spec.sli.latency.histogram", f.Latency.Histogram}}
+	case f.Gauge != nil:
+		return []need{{"spec.sli.gauge.good", f.Gauge.Good}}
+	case f.Threshold != nil:
+		return []need{{"spec.sli.threshold.value", f.Threshold.Value}, {"spec.sli.threshold.op", f.Threshold.Op}}
+	case f.Composite != nil:
+		return nil
 	default:
 		return []need{{"spec.sli.raw.errorRatio", f.Raw.ErrorRatio}}
 	}

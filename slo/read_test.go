@@ -118,7 +118,7 @@ spec:
 		{"objective: 99.9", "objective: 99.9%", `"99.9%" is not a number; write per cent without a sign`},
 		{"  objective: 99.9\n", "", "f.yaml:4: spec.objective: is missing"},
 		{"window: 30d", "window: 30", `f.yaml:7: spec.window: "30" is not a window`},
-		{"window: 30d", "window: {calendar: week}", `f.yaml:7: spec.window.calendar: "week" is not a calendar window`},
+		{"window: 30d", "window: {calendar: fortnight}", `f.yaml:7: spec.window.calendar: "fortnight" is not a calendar window`},
 		{"window: 30d", "window: {calendar: month, zone: Mars/Base}", `spec.window.zone: "Mars/Base" is not a time zone`},
 		{"window: 30d", "window: {calendar: month, zone: Local}", `"Local" is not a time zone`},
 		{"window: 30d", "window: {calendar: month, tz: UTC}", "spec.window.tz: is not a known field"},
@@ -177,7 +177,7 @@ kind: SLO
 metadata: {name: a, labels: {sloth_x: "1"}}
 spec:
   objective: 100
-  window: {calendar: year}
+  window: {calendar: decade}
   sli: {latency: {histogram: h_bucket, threshold: 0s}}
   groupBy: [le]
   surprise: 1

@@ -223,7 +223,7 @@ func (in Inputs) imputed(s SLO, counted, all []Bucket, excluded, good []span, un
 	if seen == 0 {
 		return nil
 	}
-	gaps := slices.DeleteFunc(gapsOf(slots, in.From, until, s.Interval, widest(all)), func(g gap) bool { return within(excluded, g.from, g.to) })
+	gaps := slices.DeleteFunc(gapsOf(slots, in.From, until, s.Interval, widest(all)), func(g gap) bool { return holds(excluded, g.from, g.to) })
 	return impute(s.Gap, gaps, sumOf(counted).Total/float64(seen), good)
 }
 
@@ -231,7 +231,7 @@ func (in Inputs) imputed(s SLO, counted, all []Bucket, excluded, good []span, un
 func slotsOf(buckets []Bucket, until time.Time, excluded []span) []slot {
 	found := map[int64]*slot{}
 	for _, b := range buckets {
-		if b.end().After(until) || within(excluded, b.Start, b.end()) {
+		if b.end().After(until) || holds(excluded, b.Start, b.end()) {
 			continue
 		}
 		at := b.Start.UnixNano()

@@ -91,7 +91,7 @@ func (r *rewriter) counter(c *parser.Call) parser.Expr {
 		r.refuse("%s", err)
 		return c
 	}
-	return textExpr("(" + r.span.of(vs) + ")")
+	return textExpr("(" + r.span.of(vs, counterReading) + ")")
 }
 
 // slices narrows a sum or count of samples over the window to one interval: consecutive spans tile the time, so each

@@ -3,35 +3,53 @@ package slo
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nines-sre/nines/internal/fault"
-	"github.com/prometheus/prometheus/promql/parser"
 )
 
 // counted is an SLI as PromQL over one base interval: the number of all events and of errors, each summed by GroupBy.
 type counted struct {
-	total, errors string
-	target        string // matchers of the targets the data comes from, such as job="shop"; "" where unknown
-	groupBy       []string
+	total   string // all events
+	errors  string // the bad ones; where it is "" there is good
+	good    string // the good ones
+	judged  bool   // an interval is one event, whatever happens in it, because the form says so
+	target  string // matchers of the targets the data comes from, such as job="shop"; "" where unknown
+	groupBy []string
+}
+
+// bad returns the errors as PromQL, where total is how to have all events: no error yet is zero errors, not no SLI.
+func (c counted) bad(total string) string {
+	if c.errors != "" {
+		return c.errors + "\nor\n0 * " + total
+	}
+	return "clamp_min(" + total + " - (\n" + c.good + "\nor\n0 * " + total + "\n), 0)"
 }
 
 // issue is one reason why an SLI cannot be counted, at the field of SLI that it concerns.
 type issue struct {
-	field   string // "errors", "total", "histogram", "selector", "threshold", "ratio"
+	field   string // of SLI, by its name in a nines/v1 document: "errors", "total", "histogram", "threshold", ...
 	message string
 }
 
 // count translates the SLI. s.GroupBy says how to sum; with inferGroups it is taken from the total query's outermost
 // aggregation instead, as for Sloth files, which have no field for it.
 func (s SLO) count(inferGroups bool) (counted, []issue) {
-	switch {
-	case s.SLI.RatioQuery != "":
+	if s.Parsed.fits(s) {
+		return s.Parsed.counted, nil
+	}
+	switch sli := s.SLI; {
+	case sli.RatioQuery != "":
 		return s.countRatio(inferGroups)
-	case s.SLI.Histogram != "":
+	case sli.Histogram != "":
 		return s.countLatency()
+	case sli.Gauge != "":
+		return s.countGauge()
+	case sli.Value != "":
+		return s.countValue()
+	case len(sli.Parts) > 0:
+		return s.countParts()
 	default:
 		return s.countEvents(inferGroups)
 	}
@@ -58,8 +76,12 @@ func (p *parsed) refuse(field, format string, args ...any) {
 func (s SLO) countEvents(inferGroups bool) (counted, []issue) {
 	var p parsed
 	total, okTotal := p.query("total", s.SLI.TotalQuery)
-	errors, okErrors := p.query("errors", s.SLI.ErrorQuery)
-	if !okTotal || !okErrors {
+	field, text := "errors", s.SLI.ErrorQuery
+	if s.SLI.GoodQuery != "" {
+		field, text = "good", s.SLI.GoodQuery
+	}
+	part, okPart := p.query(field, text)
+	if !okTotal || !okPart {
 		return counted{}, p.issues
 	}
 	out := counted{target: total.targetMatchers(), groupBy: s.GroupBy}
@@ -70,9 +92,13 @@ func (s SLO) countEvents(inferGroups bool) (counted, []issue) {
 		out.groupBy, _ = total.grouping()
 	}
 	p.checkGroups("total", total, out.groupBy)
-	p.checkGroups("errors", errors, out.groupBy)
+	p.checkGroups(field, part, out.groupBy)
 	out.total = p.events("total", total, out.groupBy, s.span())
-	out.errors = p.events("errors", errors, out.groupBy, s.span())
+	if field == "good" {
+		out.good = p.events(field, part, out.groupBy, s.span())
+	} else {
+		out.errors = p.events(field, part, out.groupBy, s.span())
+	}
 	return out, p.issues
 }
 
@@ -96,7 +122,7 @@ func (p *parsed) events(field string, q query, groupBy []string, span increments
 			p.refuse(field, "%s", err)
 			return ""
 		}
-		return sumBy(groupBy, span.of(vs))
+		return sumBy(groupBy, span.of(vs, counterReading))
 	}
 	if !q.windowed {
 		p.refuse(field, "is neither a counter's selector nor an expression over rate(...[%s]); write one of them", windowShown)
@@ -107,64 +133,6 @@ func (p *parsed) events(field string, q query, groupBy []string, span increments
 		p.refuse(field, "%s", message)
 	}
 	return "clamp_min(" + sumBy(groupBy, text) + ", 0)"
-}
-
-// countLatency counts events slower than the threshold: all of them less those in the bucket of the threshold. Where
-// there is no such bucket nothing is known to be fast, so every event is an error, which is seen at once.
-func (s SLO) countLatency() (counted, []issue) {
-	var p parsed
-	sli := s.SLI
-	if sli.Threshold <= 0 {
-		p.refuse("threshold", "must be longer than zero, and a bucket boundary of the histogram, such as 500ms")
-	}
-	if name := sli.Histogram; strings.ContainsAny(name, "{}()[] \t\n") {
-		p.refuse("histogram", "%q must be the histogram's name alone, such as http_request_duration_seconds; matchers go into selector", clip(name))
-		return counted{}, p.issues
-	} else if strings.HasSuffix(name, "_bucket") || strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "_sum") {
-		p.refuse("histogram", "%q must be the base name, without _bucket, _count or _sum", clip(name))
-	}
-	all := p.selector("_count", sli)
-	fast := p.selector("_bucket", sli)
-	if all == nil || fast == nil || len(p.issues) > 0 {
-		return counted{}, p.issues
-	}
-	fast.LabelMatchers = append(fast.LabelMatchers, boundMatcher(sli.Threshold))
-	total := sumBy(s.GroupBy, s.span().of(all))
-	within := sumBy(s.GroupBy, s.span().of(fast))
-	slow := fmt.Sprintf("clamp_min(\n%s\n-\n(\n%s\nor\n0 * %s\n)\n, 0)", total, within, total)
-	return counted{total: total, errors: slow, target: targetMatchers(all), groupBy: s.GroupBy}, nil
-}
-
-func (p *parsed) selector(suffix string, sli SLI) *parser.VectorSelector {
-	q, ok := p.query("selector", sli.Histogram+suffix+strings.TrimSpace(sli.Selector))
-	if !ok {
-		return nil
-	}
-	vs, plain := q.selector()
-	if !plain || vs.OriginalOffset != 0 || vs.Timestamp != nil || vs.StartOrEnd != 0 {
-		p.refuse("selector", "must be label matchers between braces and nothing else, such as {job=\"shop\"}")
-		return nil
-	}
-	for _, m := range vs.LabelMatchers {
-		if m.Name == "le" {
-			p.refuse("selector", "must not name le; the bound is the threshold")
-			return nil
-		}
-	}
-	return vs
-}
-
-// bucketBounds returns the spellings of a bucket's le label: 5 from older clients, 5.0 from Prometheus 3 and OpenMetrics.
-func bucketBounds(threshold time.Duration) []string {
-	seconds := threshold.Seconds()
-	spellings := []string{strconv.FormatFloat(seconds, 'f', -1, 64)}
-	if g := strconv.FormatFloat(seconds, 'g', -1, 64); g != spellings[0] {
-		spellings = append(spellings, g)
-	}
-	if !strings.Contains(spellings[0], ".") {
-		spellings = append(spellings, spellings[0]+".0")
-	}
-	return spellings
 }
 
 // rawSpan is the window of a raw ratio's own query: five intervals, at most five minutes, which is Sloth's shortest, so
@@ -186,10 +154,10 @@ func (s SLO) countRatio(inferGroups bool) (counted, []issue) {
 		out.groupBy, _ = q.grouping()
 	}
 	p.checkGroups("ratio", q, out.groupBy)
-	text := windowPattern.ReplaceAllLiteralString(strings.TrimSpace(s.SLI.RatioQuery), promDuration(s.rawSpan()))
+	text := s.withWindow(s.SLI.RatioQuery)
 	// The comparison drops NaN, which is what 0/0 gives where there was nothing to measure.
 	out.errors = fmt.Sprintf("clamp(%s, 0, 1) >= 0", aggregate("avg", out.groupBy, text))
-	out.total = fmt.Sprintf("(%s) * 0 + 1", out.errors)
+	out.total, out.judged = fmt.Sprintf("(%s) * 0 + 1", out.errors), true
 	return out, p.issues
 }
 

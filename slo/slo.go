@@ -42,6 +42,7 @@ type SLO struct {
 	Labels      map[string]string `json:"labels,omitempty"`    // user labels; they stand on sloth_slo_info and on alerts only
 	Alerting    Alerting          `json:"alerting"`
 	Spec        string            `json:"spec"` // the format it was read from: "nines/v1", "prometheus/v1", "openslo/v1", ...
+	Parsed      *Parsed           `json:"-"`    // left by the readers; nil is fine
 }
 
 // Target is a further objective on an SLI that is already counted: the same increments, another bound or window.
@@ -177,9 +178,10 @@ type Bucket struct {
 	Start   time.Time     `json:"start"` // a multiple of Width since the epoch, UTC
 	Width   time.Duration `json:"width"` // five minutes unless the installation says otherwise
 	Counts                // sums over the increments seen
-	Seen    int           `json:"seen"`    // base intervals with an increment
-	Expect  int           `json:"expect"`  // base intervals in Width
-	Version int           `json:"version"` // version of the SLO's definition in force when it was copied
+	Seen    int           `json:"seen"`             // base intervals with an increment
+	Healed  int           `json:"healed,omitempty"` // of them those that no rule recorded, recounted from the raw series
+	Expect  int           `json:"expect"`           // base intervals in Width
+	Version int           `json:"version"`          // version of the SLO's definition in force when it was copied
 }
 
 // Status is a promise's state at a time, for one value of its BudgetBy labels.

@@ -84,8 +84,11 @@ func (c *checker) slothSLO(path string, spec sloth.Spec, one sloth.SLO) SLO {
 	s = s.withDefaults()
 	if !s.SLI.empty() {
 		counted, issues := s.count(true)
-		c.sli(issues, map[string]string{"errors": path + ".sli.events.error_query", "total": path + ".sli.events.total_query", "ratio": path + ".sli.raw.error_ratio_query"})
+		c.sli(issues, map[string]string{"errors": path + ".sli.events.error_query", "total": path + ".sli.events.total_query", "ratio": path + ".sli.raw.error_ratio_query"}, path+".sli.")
 		s.GroupBy = counted.groupBy
+		if len(issues) == 0 {
+			s.Parsed = s.parsed(counted)
+		}
 		s.BudgetBy = withoutRegion(s.GroupBy)
 		c.groups(path+".sli.events.total_query", s.GroupBy)
 	}

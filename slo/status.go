@@ -230,7 +230,7 @@ func (g *gathered) slots(s SLO) []slot {
 		}
 		found[at].seen = max(found[at].seen, b.Seen)
 	}
-	maps.DeleteFunc(found, func(_ int64, of *slot) bool { return within(g.excluded, of.from, of.to) })
+	maps.DeleteFunc(found, func(_ int64, of *slot) bool { return holds(g.excluded, of.from, of.to) })
 	for _, of := range found {
 		g.seen += of.seen
 	}
@@ -238,7 +238,7 @@ func (g *gathered) slots(s SLO) []slot {
 	for _, l := range g.live {
 		for _, p := range l.Points {
 			start := startOf(p.At, g.width)
-			if times[p.At.UnixNano()] || within(g.excluded, start, start.Add(g.width)) {
+			if times[p.At.UnixNano()] || holds(g.excluded, start, start.Add(g.width)) {
 				continue
 			}
 			times[p.At.UnixNano()] = true
@@ -266,7 +266,7 @@ func (g *gathered) impute(s SLO, slots []slot, good []span, now time.Time) {
 	if g.first.IsZero() || g.seen == 0 {
 		return
 	}
-	gaps := slices.DeleteFunc(gapsOf(slots, g.first, g.known, s.Interval, g.width), func(of gap) bool { return within(g.excluded, of.from, of.to) })
+	gaps := slices.DeleteFunc(gapsOf(slots, g.first, g.known, s.Interval, g.width), func(of gap) bool { return holds(g.excluded, of.from, of.to) })
 	measured := g.counts
 	g.imputed = impute(s.Gap, gaps, g.counts.Total/float64(g.seen), good)
 	for _, b := range g.imputed {

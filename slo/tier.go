@@ -20,12 +20,15 @@ var tierPlans = []tierPlan{
 	{"ticket-slow", "ticket", 0.10, 72 * time.Hour, 6 * time.Hour},
 }
 
-// Tiers returns the four burn alerts, fastest first. At 30 days the factors are 14.4, 6, 3 and 1. For other windows
+// Tiers returns the burn alerts, fastest first: those of the definition, else the four usual ones. At 30 days the factors are 14.4, 6, 3 and 1. For other windows
 // factor x long stays the same share of the period: within a tenth of 30 days (28 and 31 days, calendar months) the
 // usual windows stay and the factor gives way, as Sloth does it; beyond that the windows scale with the period, in
 // whole base intervals, the short one at least three and the long one at least twice the short.
 func (s SLO) Tiers() []Tier {
 	s = s.withDefaults()
+	if len(s.Alerting.Tiers) > 0 {
+		return s.Alerting.Tiers
+	}
 	period := s.Window.Length()
 	tiers := make([]Tier, 0, len(tierPlans))
 	for _, p := range tierPlans {
@@ -45,6 +48,18 @@ func scaled(window, period, interval time.Duration) time.Duration {
 		return window
 	}
 	return time.Duration(float64(window) * scale).Round(interval)
+}
+
+// between returns the short window of the next tier where it lies between the windows of t, and 0 where none does.
+func between(tiers []Tier, t Tier) time.Duration {
+	for i, one := range tiers {
+		if one.Name == t.Name && i > 0 && i+1 < len(tiers) {
+			if next := tiers[i+1].Short; next > t.Short && next < t.Long {
+				return next
+			}
+		}
+	}
+	return 0
 }
 
 // threshold returns the error ratio above which the tier fires. Where Factor times the budget is out of reach, because

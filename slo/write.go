@@ -2,6 +2,7 @@ package slo
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/nines-sre/nines/internal/fault"
@@ -42,14 +43,23 @@ func WriteSLO(s SLO) (string, error) {
 func specOf(s SLO) sloSpec {
 	spec := sloSpec{
 		Service: s.Service, Description: s.Description, Owner: s.Owner,
-		Objective: yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: s.Objective.String()},
-		Window:    windowNode(s.Window), SLI: sliSpecOf(s.SLI), Alerting: alertingSpecOf(s),
+		Objective: objectiveNode(s.Objective),
+		Window:    windowNode(s.Window), SLI: sliSpecOf(s.SLI), Alerting: alertingSpecOf(s), MaxGroups: s.MaxGroups, Gap: s.Gap,
 	}
 	if s.Interval != DefaultInterval {
 		spec.Interval = manifest.Duration(s.Interval)
 	}
 	if s.Settle != SettleFor(s.Interval) {
 		spec.Settle = manifest.Duration(s.Settle)
+	}
+	for _, o := range s.Objectives {
+		spec.Objectives = append(spec.Objectives, targetSpec{
+			Name: o.Name, Objective: objectiveNode(o.Objective), Window: windowNode(o.Window), Page: offSpec{o.PageOff}, Ticket: offSpec{o.TicketOff},
+		})
+	}
+	if s.Slices != (Slices{}) {
+		slices := slicesSpec(s.Slices)
+		spec.Slices = &slices
 	}
 	if len(s.GroupBy) > 0 {
 		spec.GroupBy = &s.GroupBy
@@ -61,12 +71,24 @@ func specOf(s SLO) sloSpec {
 	return spec
 }
 
+func objectiveNode(o Objective) yaml.Node {
+	return yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: o.String()}
+}
+
+func numberNode(x float64) yaml.Node {
+	return yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: number(x)}
+}
+
 func windowNode(w Window) yaml.Node {
 	word := func(text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: text} }
 	if w.Calendar == "" {
-		return *word(promDuration(w.Rolling))
+		return *word(promDuration(w.Length()))
 	}
-	return yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle, Content: []*yaml.Node{word("calendar"), word(w.Calendar), word("zone"), word(w.Zone)}}
+	n := yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle, Content: []*yaml.Node{word("calendar"), word(w.Calendar), word("zone"), word(cmp.Or(w.Zone, "UTC"))}}
+	if w.Start != "" {
+		n.Content = append(n.Content, word("start"), &yaml.Node{Kind: yaml.ScalarNode, Style: yaml.DoubleQuotedStyle, Value: w.Start})
+	}
+	return n
 }
 
 func sliSpecOf(s SLI) sliSpec {
@@ -74,9 +96,19 @@ func sliSpecOf(s SLI) sliSpec {
 	case s.RatioQuery != "":
 		return sliSpec{Raw: &rawSpec{ErrorRatio: s.RatioQuery}}
 	case s.Histogram != "":
-		return sliSpec{Latency: &latencySpec{Histogram: s.Histogram, Selector: s.Selector, Threshold: manifest.Duration(s.Threshold)}}
+		l := &latencySpec{Histogram: s.Histogram, Selector: s.Selector, Threshold: manifest.Duration(s.Threshold), Native: s.Native}
+		for _, b := range s.Buckets {
+			l.Buckets = append(l.Buckets, manifest.Duration(b))
+		}
+		return sliSpec{Latency: l}
+	case s.Gauge != "":
+		return sliSpec{Gauge: &gaugeSpec{Good: s.Gauge}}
+	case s.Value != "":
+		return sliSpec{Threshold: &thresholdSpec{Value: s.Value, Op: s.Op, Bound: numberNode(s.Bound)}}
+	case len(s.Parts) > 0:
+		return sliSpec{Composite: &compositeSpec{Parts: s.Parts}}
 	}
-	return sliSpec{Events: &eventsSpec{Errors: s.ErrorQuery, Total: s.TotalQuery}}
+	return sliSpec{Events: &eventsSpec{Errors: s.ErrorQuery, Good: s.GoodQuery, Total: s.TotalQuery}}
 }
 
 func alertingSpecOf(s SLO) alertingSpec {
@@ -85,6 +117,14 @@ func alertingSpecOf(s SLO) alertingSpec {
 		Policy: a.Policy, Runbook: a.Runbook, Labels: a.Labels, Annotations: a.Annotations,
 		Page:   tierSpec{Off: a.PageOff, Labels: a.PageLabels, Annotations: a.PageAnnotations},
 		Ticket: tierSpec{Off: a.TicketOff, Labels: a.TicketLabel, Annotations: a.TicketAnnotations},
+	}
+	for _, tier := range a.Tiers {
+		out.Windows = append(out.Windows, windowTierSpec{Name: tier.Name, Severity: tier.Severity, Factor: tier.Factor,
+			Long: manifest.Duration(tier.Long), Short: manifest.Duration(tier.Short)})
+	}
+	out.NoData.Off = a.NoDataOff
+	if a.Guard != 0 {
+		out.Guard = numberNode(a.Guard)
 	}
 	if a.Name != alertName(s.ID) {
 		out.Name = a.Name

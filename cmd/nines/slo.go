@@ -19,7 +19,7 @@ type statusesBody struct {
 }
 
 func (a *cli) sloCommand() *cobra.Command {
-	return group("slo", "Promises: their state, and rules for any Prometheus", a.sloStatus(), a.sloGenerate(),
+	return group("slo", "Promises: their state, and rules for any Prometheus", a.sloStatus(), a.sloGenerate(), a.sloInit(),
 		a.sloBudget(), a.sloCorrections(), a.sloMaintenance())
 }
 

@@ -26,15 +26,15 @@ insert into ledger_progress (slo, closed_until) values (@slo, @until)
 on conflict (tenant_id, slo) do update set closed_until = greatest(ledger_progress.closed_until, excluded.closed_until)`
 
 const putBucketsSQL = `
-insert into ledger (tenant_id, slo, region, grp, start, width, good, total, seen, expect, version)
-select tenant, @slo, region, grp, start, width, good, total, seen, expect, version
+insert into ledger (tenant_id, slo, region, grp, start, width, good, total, seen, healed, expect, version)
+select tenant, @slo, region, grp, start, width, good, total, seen, healed, expect, version
 from unnest(@tenants::text[], @regions::text[], @groups::text[], @starts::timestamptz[], @widths::bigint[],
-    @goods::float8[], @totals::float8[], @seens::int[], @expects::int[], @versions::int[])
-    as b (tenant, region, grp, start, width, good, total, seen, expect, version)
+    @goods::float8[], @totals::float8[], @seens::int[], @healed::int[], @expects::int[], @versions::int[])
+    as b (tenant, region, grp, start, width, good, total, seen, healed, expect, version)
 on conflict (tenant_id, slo, start, series) do update set width = excluded.width, good = excluded.good,
-    total = excluded.total, seen = excluded.seen, expect = excluded.expect, version = excluded.version
-where (ledger.width, ledger.good, ledger.total, ledger.seen, ledger.expect, ledger.version)
-    is distinct from (excluded.width, excluded.good, excluded.total, excluded.seen, excluded.expect, excluded.version)`
+    total = excluded.total, seen = excluded.seen, healed = excluded.healed, expect = excluded.expect, version = excluded.version
+where (ledger.width, ledger.good, ledger.total, ledger.seen, ledger.healed, ledger.expect, ledger.version)
+    is distinct from (excluded.width, excluded.good, excluded.total, excluded.seen, excluded.healed, excluded.expect, excluded.version)`
 
 // PutBuckets writes the SLO's buckets over those of the same series and start and moves ClosedUntil to until, in one
 // transaction. ClosedUntil never moves backwards, and writing the same again changes nothing.
@@ -80,6 +80,7 @@ func bucketArgs(sloID string, buckets []slo.Bucket) pgx.NamedArgs {
 		"goods":   column(distinct, func(b slo.Bucket) float64 { return b.Good }),
 		"totals":  column(distinct, func(b slo.Bucket) float64 { return b.Total }),
 		"seens":   column(distinct, func(b slo.Bucket) int32 { return int32(b.Seen) }),
+		"healed":  column(distinct, func(b slo.Bucket) int32 { return int32(b.Healed) }),
 		"expects": column(distinct, func(b slo.Bucket) int32 { return int32(b.Expect) }),
 		"versions": column(distinct, func(b slo.Bucket) int32 {
 			return int32(b.Version)
@@ -96,7 +97,7 @@ func column[T, V any](items []T, of func(T) V) []V {
 }
 
 const bucketsSQL = `
-select slo, tenant_id, region, grp, start, width, good, total, seen, expect, version
+select slo, tenant_id, region, grp, start, width, good, total, seen, healed, expect, version
 from ledger
 where (@slo = '' or slo = @slo) and (@tenant = '' or tenant_id = @tenant) and start >= @from and start < @to
 order by slo, start, tenant_id, region, grp`
@@ -111,7 +112,7 @@ func (d *DB) Buckets(ctx context.Context, scope access.Scope, sloID, tenant stri
 
 func scanBucket(row pgx.CollectableRow) (b slo.Bucket, err error) {
 	var width int64
-	err = row.Scan(&b.SLO, &b.Tenant, &b.Region, &b.Group, &b.Start, &width, &b.Good, &b.Total, &b.Seen, &b.Expect, &b.Version)
+	err = row.Scan(&b.SLO, &b.Tenant, &b.Region, &b.Group, &b.Start, &width, &b.Good, &b.Total, &b.Seen, &b.Healed, &b.Expect, &b.Version)
 	b.Width = time.Duration(width)
 	return b, err
 }

@@ -97,3 +97,26 @@ func TestIncrementsOfADayAtOneSecondComeInParts(t *testing.T) {
 		t.Errorf("want 2 questions, got %d: %v", len(*asked), err)
 	}
 }
+
+func TestRecountAsksForEachRunOfTimes(t *testing.T) {
+	t.Parallel()
+	s := shop
+	s.SLI = slo.SLI{ErrorQuery: `e_total{job="shop"}`, TotalQuery: `t_total{job="shop"}`}
+	s.Objective = 99.9
+	at := func(i int) time.Time { return noon.Add(time.Duration(i) * time.Minute) }
+	c, asked := answering(t, func(form url.Values) (int, string) {
+		if strings.Contains(form.Get("query"), "e_total") {
+			return 200, matrix(fmt.Sprintf(`{"metric":{"tenant":"acme","region":"eu","plan":"gold"},"values":[[%d,"2"]]}`, at(1).Unix()))
+		}
+		return 200, matrix(fmt.Sprintf(`{"metric":{"tenant":"acme","region":"eu","plan":"gold"},"values":[[%s,"10"]]}`, form.Get("start")))
+	})
+	got, err := c.Recount(t.Context(), s, []time.Time{at(1), at(2), at(5)})
+	want := []slo.IncrementSeries{{Series: slo.Series{SLO: shop.ID, Tenant: "acme", Region: "eu", Group: `{"plan":"gold"}`}, Points: []slo.Increment{
+		{At: at(1), Errors: 2, Total: 10}, {At: at(5), Total: 10}}}}
+	if err != nil || !cmp.Equal(got, want) {
+		t.Errorf("%v %s", err, cmp.Diff(want, got))
+	}
+	if len(*asked) != 4 || (*asked)[0].Get("start") != (*asked)[1].Get("start") || (*asked)[0].Get("end") == (*asked)[0].Get("start") {
+		t.Errorf("want a question for totals and errors of each of two runs, got %v", *asked)
+	}
+}
