@@ -19,6 +19,8 @@ import (
 const (
 	jobCorrections   = "read-corrections"
 	correctionsEvery = 30 * time.Second // where no notification wakes it
+
+	correctionsLinger = 20 * time.Minute // above the settle time and interval of any SLO
 )
 
 // correctionsInForce is what computations ask.
@@ -183,9 +185,9 @@ func (p *plane) startCorrections(ctx context.Context) error {
 	return p.maintained.refresh(ctx)
 }
 
-// refresh reads what has not ended yet.
+// refresh reads what has not ended yet, or has just.
 func (m *maintenance) refresh(ctx context.Context) error {
-	found, err := m.read(ctx, m.now())
+	found, err := m.read(ctx, m.now().Add(-correctionsLinger))
 	if err == nil {
 		m.around.Store(&found)
 	}
@@ -212,7 +214,9 @@ func (m *maintenance) follow(ctx context.Context) error {
 	}
 }
 
-// covering returns what is covered now, one for each SLO concerned. Rules tell series apart by tenant and region alone, so
+// covering returns what is covered now, one for each SLO concerned. Increments are recorded once they have settled, so a
+// correction lasts until the last that holds something of its span has been: otherwise a minute of maintenance would burn
+// right after it. Rules tell series apart by tenant and region alone, so
 // a correction that is narrowed by another label is not shown: it would quiet what it does not cover.
 func (m *maintenance) covering() []telemetry.Maintenance {
 	around := m.around.Load()
@@ -222,11 +226,12 @@ func (m *maintenance) covering() []telemetry.Maintenance {
 	now, slos := m.now(), m.slos()
 	var out []telemetry.Maintenance
 	for _, c := range *around {
-		if !c.Covers(now) || !byTenantAndRegion(c.Labels) {
+		if !c.InForce() || now.Before(c.From) || !byTenantAndRegion(c.Labels) {
 			continue
 		}
 		for _, v := range slos {
-			if c.Touches(v.SLO) {
+			interval := cmp.Or(v.SLO.Interval, slo.DefaultInterval)
+			if c.Touches(v.SLO) && now.Before(c.To.Add(interval+cmp.Or(v.SLO.Settle, slo.SettleFor(interval)))) {
 				out = append(out, telemetry.Maintenance{SLO: v.SLO.ID, Mode: c.Mode, Tenant: c.Labels["tenant"], Region: c.Labels["region"]})
 			}
 		}

@@ -43,7 +43,8 @@ func TestTheGaugeShowsWhatIsCoveredNow(t *testing.T) {
 		}
 	}
 	f("one SLO", of(func(*slo.Correction) {}), lb)
-	f("up to its end", span(slo.Correction{SLO: "lb-uptime"}, -time.Minute, 0))
+	f("while its last increment settles", span(slo.Correction{SLO: "lb-uptime"}, -time.Hour, -69*time.Second), lb)
+	f("once that has been recorded", span(slo.Correction{SLO: "lb-uptime"}, -time.Hour, -70*time.Second))
 	f("from its beginning on", span(slo.Correction{SLO: "lb-uptime"}, 0, time.Minute), lb)
 	f("ahead", span(slo.Correction{SLO: "lb-uptime"}, time.Second, time.Minute))
 	f("revoked", of(func(c *slo.Correction) { c.Revoked = now }))
@@ -88,7 +89,7 @@ func TestTheGaugeStandsWhileTheDatabaseIsAway(t *testing.T) {
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(want)); err != nil {
 			t.Error(err)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour + 70*time.Second)
 		if n, err := testutil.GatherAndCount(reg); n != 0 || err != nil {
 			t.Errorf("after its end %d series, %v", n, err)
 		}

@@ -11,7 +11,7 @@ type maintenanceMetrics struct {
 	desc *prometheus.Desc
 }
 
-// NewMaintenanceMetrics registers nines_slo_maintenance, which is 1 while a correction covers now. covering returns what is
+// NewMaintenanceMetrics registers nines_slo_maintenance, which is 1 while a correction covers what rules record now. covering returns what is
 // covered at the moment it is called; the same twice counts once.
 func NewMaintenanceMetrics(reg prometheus.Registerer, covering func() []Maintenance) {
 	reg.MustRegister(maintenanceMetrics{covering, prometheus.NewDesc("nines_slo_maintenance",
