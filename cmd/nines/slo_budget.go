@@ -48,13 +48,21 @@ func (a *cli) printSplit(s httpapi.BudgetSplit) {
 		whose = " for " + s.Tenant
 	}
 	a.printf("%s%s: %s of the error budget is spent since %s: %s errors, %s allowed in %s events.\n\n", printable(s.SLO), printable(whose),
-		percent(s.Spent), clock(s.From), count(s.Errors), count(s.Allowed), count(s.Total))
+		percent(s.Spent), clock(s.From), count(s.Errors), allowedText(s.Allowed), count(s.Total))
 	var rows [][]string
 	for _, p := range s.Parts {
 		rows = append(rows, []string{splitName(p), count(p.Errors), percent(p.Share), percent(p.OfSpent), spanText(p), orMissing(p.Title)})
 	}
 	rows = append(rows, []string{"all", count(s.Errors), percent(s.Spent), wholeOf(s), "", ""})
 	a.table([]string{s.By, "errors", "of the budget", "of what is spent", "span", "what"}, rows)
+}
+
+// allowedText keeps a decimal where a young promise allows only a few errors.
+func allowedText(n float64) string {
+	if n < 100 {
+		return fmt.Sprintf("%.1f", n)
+	}
+	return count(n)
 }
 
 func splitName(p httpapi.BudgetPart) string {

@@ -245,7 +245,7 @@ func (a *cli) printPreview(p httpapi.CorrectionPreview) {
 	}
 	var rows [][]string
 	for _, b := range p.Budgets {
-		rows = append(rows, []string{b.SLO, labelText(b.Labels), percent(b.Before.Remaining), percent(b.After.Remaining), figure(b.Before.SLI), figure(b.After.SLI)})
+		rows = append(rows, []string{b.SLO, labelText(b.Labels), leftOf(b.Before), leftOf(b.After), sliOf(b.Before), sliOf(b.After)})
 	}
 	if len(rows) > 0 {
 		a.printf("\n")
@@ -253,6 +253,12 @@ func (a *cli) printPreview(p httpapi.CorrectionPreview) {
 	}
 	a.printf("\nNothing was changed. Add --yes to do it.\n")
 }
+
+func leftOf(f httpapi.BudgetFigure) string {
+	return left(slo.Status{Traffic: f.Total > 0, Remaining: f.Remaining})
+}
+
+func sliOf(f httpapi.BudgetFigure) string { return sli(slo.Status{Traffic: f.Total > 0, SLI: f.SLI}) }
 
 func (a *cli) correctionsRevoke() *cobra.Command {
 	var reason string
@@ -294,7 +300,11 @@ func (a *cli) printAdjusted(statuses []slo.Status) {
 			parts = append(parts, fmt.Sprintf("%d intervals without data count as %s", d.Imputed, as))
 		}
 		if len(parts) > 0 {
-			a.printf("%s %s: %s.\n", s.SLO, labelText(s.Labels), strings.Join(parts, "; "))
+			whose := ""
+			if len(s.Labels) > 0 {
+				whose = " for " + labelText(s.Labels)
+			}
+			a.printf("%s%s: %s.\n", s.SLO, printable(whose), strings.Join(parts, "; "))
 		}
 	}
 }

@@ -61,7 +61,7 @@ func TestACorrectionIsShownBeforeItIsMade(t *testing.T) {
 	p := newPlane(t, map[string]any{
 		"POST /api/v1/corrections/preview": httpapi.CorrectionPreview{EffectiveFrom: from, EffectiveTo: from.Add(2 * time.Hour),
 			Effect:  slo.Effect{Excluded: slo.Counts{Good: 990, Total: 1000}, Minutes: 120},
-			Budgets: []httpapi.BudgetChange{{SLO: "shop-availability", Labels: map[string]string{"tenant": "acme"}, Before: httpapi.BudgetFigure{Remaining: 0.5}, After: httpapi.BudgetFigure{Remaining: 0.75}}}},
+			Budgets: []httpapi.BudgetChange{{SLO: "shop-availability", Labels: map[string]string{"tenant": "acme"}, Before: httpapi.BudgetFigure{Remaining: 0.5, Total: 9}, After: httpapi.BudgetFigure{Remaining: 0.75, Total: 9}}}},
 		"POST /api/v1/corrections": httpapi.Correction{Correction: slo.Correction{ID: "c-1", Service: "shop", Kind: "maintenance"}, EffectiveFrom: from, EffectiveTo: from.Add(2 * time.Hour)},
 	})
 	words := []string{"slo", "maintenance", "--service", "shop", "--label", "tenant=acme", "--from", "2026-11-23 22:00", "--for", "2h", "--reason", "disks"}

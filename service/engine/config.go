@@ -208,12 +208,13 @@ func (c Config) ownJob(addr string) map[string]any {
 }
 
 // controlJob scrapes the control plane, whose metrics say among others which promises are in maintenance: the rules must
-// know within seconds, whatever the interval of everything else.
+// know within seconds, whatever the interval of everything else. The text formats carry every bucket of a histogram.
 func (c Config) controlJob() map[string]any {
 	interval := min(5*time.Second, c.ScrapeInterval)
 	return map[string]any{
 		"job_name": controlJob, "scrape_interval": model.Duration(interval).String(), "scrape_timeout": model.Duration(min(interval, 2*time.Second)).String(),
-		"static_configs": []map[string]any{{"targets": []string{c.ControlPlane}}},
+		"scrape_protocols": []config.ScrapeProtocol{config.OpenMetricsText1_0_0, config.OpenMetricsText0_0_1, config.PrometheusText0_0_4},
+		"static_configs":   []map[string]any{{"targets": []string{c.ControlPlane}}},
 	}
 }
 
