@@ -227,23 +227,25 @@ func (in Inputs) imputed(s SLO, counted, all []Bucket, excluded, good []span, un
 	return impute(s.Gap, gaps, sumOf(counted).Total/float64(seen), good)
 }
 
-// slotsOf lines up what was seen up to a time in any series, outside of excluded spans.
+// slotsOf lines up what was seen in any series outside of excluded spans, in order of time; until, unless zero, leaves out
+// buckets that end later.
 func slotsOf(buckets []Bucket, until time.Time, excluded []span) []slot {
-	found := map[int64]*slot{}
+	var out []slot
+	place := make(map[int64]int, len(buckets))
 	for _, b := range buckets {
-		if b.end().After(until) || holds(excluded, b.Start, b.end()) {
+		if !until.IsZero() && b.end().After(until) || len(excluded) > 0 && holds(excluded, b.Start, b.end()) {
 			continue
 		}
 		at := b.Start.UnixNano()
-		if found[at] == nil {
-			found[at] = &slot{span: span{b.Start, b.end()}, expect: b.Expect}
+		i, again := place[at]
+		if !again {
+			i = len(out)
+			place[at] = i
+			out = append(out, slot{span: span{b.Start, b.end()}, expect: b.Expect})
 		}
-		found[at].seen = max(found[at].seen, min(b.Seen, b.Expect))
+		out[i].seen = max(out[i].seen, b.Seen)
 	}
-	out := make([]slot, 0, len(found))
-	for _, at := range slices.Sorted(maps.Keys(found)) {
-		out = append(out, *found[at])
-	}
+	slices.SortFunc(out, func(a, b slot) int { return a.from.Compare(b.from) })
 	return out
 }
 
@@ -346,7 +348,7 @@ func coverageOf(s SLO, buckets []Bucket, from, until time.Time, excluded []span)
 	var seen time.Duration
 	for _, one := range slotsOf(buckets, until, excluded) {
 		if one.expect > 0 {
-			seen += time.Duration(float64(one.to.Sub(one.from)) * float64(one.seen) / float64(one.expect))
+			seen += time.Duration(float64(one.to.Sub(one.from)) * float64(min(one.seen, one.expect)) / float64(one.expect))
 		}
 	}
 	share = min(1, float64(seen)/float64(elapsed))

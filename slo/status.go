@@ -139,17 +139,39 @@ func gather(s SLO, labels map[string]string, buckets []Bucket, live []IncrementS
 	return g
 }
 
+// collect keeps the buckets of this budget and window; where that is all of them, as callers mostly see to, without a copy.
 func (g *gathered) collect(s SLO, labels map[string]string, buckets []Bucket, from time.Time) {
-	for _, b := range buckets {
+	var last Series // labels are read once for each run of a series
+	var belongs bool
+	mine := make([]bool, len(buckets))
+	count := 0
+	for i, b := range buckets {
 		if b.SLO != s.ID {
 			continue
 		}
 		if b.end().After(g.closed) {
 			g.closed, g.width = b.end(), b.Width
 		}
-		if !b.Start.Before(from) && s.hasLabels(b.Series, labels) {
-			g.buckets = append(g.buckets, b)
+		if b.Start.Before(from) {
+			continue
+		}
+		if b.Series != last {
+			last, belongs = b.Series, s.hasLabels(b.Series, labels)
+		}
+		if belongs {
+			mine[i] = true
+			count++
 			g.begin(b.Start)
+		}
+	}
+	if count == len(buckets) {
+		g.buckets = buckets
+		return
+	}
+	g.buckets = make([]Bucket, 0, count)
+	for i, keep := range mine {
+		if keep {
+			g.buckets = append(g.buckets, buckets[i])
 		}
 	}
 }
@@ -222,19 +244,12 @@ func (g *gathered) add(c Counts, recent bool) {
 // slots lines up what was seen outside of excluded spans, bucket by bucket, and counts it in g.seen. Live increments
 // that may still be joined by others are not among the slots.
 func (g *gathered) slots(s SLO) []slot {
-	found := map[int64]*slot{}
-	for _, b := range g.buckets {
-		at := b.Start.UnixNano()
-		if found[at] == nil {
-			found[at] = &slot{span: span{b.Start, b.end()}, expect: b.Expect}
-		}
-		found[at].seen = max(found[at].seen, b.Seen)
-	}
-	maps.DeleteFunc(found, func(_ int64, of *slot) bool { return holds(g.excluded, of.from, of.to) })
+	found := slotsOf(g.buckets, time.Time{}, g.excluded)
 	for _, of := range found {
 		g.seen += of.seen
 	}
 	times := map[int64]bool{}
+	open := map[int64]*slot{}
 	for _, l := range g.live {
 		for _, p := range l.Points {
 			start := startOf(p.At, g.width)
@@ -246,19 +261,18 @@ func (g *gathered) slots(s SLO) []slot {
 			if p.At.After(g.known) {
 				continue
 			}
-			open := span{later(start, later(g.closed, g.first)), earlier(start.Add(g.width), g.known)}
-			at := open.from.UnixNano()
-			if found[at] == nil {
-				found[at] = &slot{span: open, expect: int(open.to.Sub(open.from) / s.Interval)}
+			at := start.UnixNano()
+			if open[at] == nil {
+				of := span{later(start, later(g.closed, g.first)), earlier(start.Add(g.width), g.known)}
+				open[at] = &slot{span: of, expect: int(of.to.Sub(of.from) / s.Interval)}
 			}
-			found[at].seen++
+			open[at].seen++
 		}
 	}
-	out := make([]slot, 0, len(found))
-	for _, at := range slices.Sorted(maps.Keys(found)) {
-		out = append(out, *found[at])
+	for _, at := range slices.Sorted(maps.Keys(open)) {
+		found = append(found, *open[at])
 	}
-	return out
+	return found
 }
 
 // impute adds what the gap policy makes of base intervals without data.
