@@ -34,6 +34,8 @@ type promiseView struct {
 	Asked     bool // false: the incidents could not be asked
 	Queries   []query
 	Tiers     []tierRow
+
+	Corrections correctionsView
 }
 
 // choice is one link of a set of which one is current.
@@ -93,10 +95,11 @@ func (s *site) promise(c *fiber.Ctx, who access.Principal) error {
 	view.Span = view.spanOf(c.Query("range"), now)
 	view.Ranges = view.rangeChoices(c.Query("range"), tenant)
 	view.explain(defined.SLO, isDefined, scope)
+	view.Corrections = s.correctionsOf(ctx, who, id, tenant, now, m)
 	s.fillPromise(ctx, who, &view, tenant, now, m)
 	return s.render(c, fiber.StatusOK, page{
 		Template: "promise", Title: promiseTitle(view, tenant), Section: "overview",
-		Topics: "incident alert definitions ledger", Missing: m.texts(), Body: view,
+		Topics: "incident alert definitions ledger correction", Missing: m.texts(), Body: view,
 	})
 }
 
@@ -123,6 +126,9 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 		objective = view.Status.Status.Objective
 	}
 	view.Plots, view.Asked = plotsOf(points, objective, view.SLO, view.Span), askedIncidents == nil
+	for i := range view.Plots {
+		view.Plots[i].Bands = view.Corrections.bands(view.Span)
+	}
 	if askedHistory != nil {
 		for i := range view.Plots {
 			view.Plots[i].Nothing = "Not known right now."
