@@ -39,6 +39,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	g.Go(func() error { return pager.Run(ctx) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
 	g.Go(func() error { return p.followDefinitions(ctx) })
+	g.Go(func() error { return p.maintained.follow(ctx) })
 	for _, w := range []struct {
 		name     string
 		interval time.Duration
@@ -47,6 +48,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobEscalate, escalateEvery, p.escalate},
 		{jobLapse, lapseEvery, p.lapse},
 		{jobSelfwatch, selfwatchEvery, p.watchEngineDown()},
+		{jobCorrections, correctionsEvery, p.maintained.refresh},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}
@@ -148,8 +150,11 @@ func (p *plane) forgetSessions(ctx context.Context) error {
 // onChange hears of every committed change, of this process and of others.
 func (p *plane) onChange(c postgres.Change) {
 	p.hub.Publish(c.Topic, c.Tenant, c.ID)
-	if c.Topic == postgres.TopicDefinitions {
+	switch c.Topic {
+	case postgres.TopicDefinitions:
 		p.definitionsChanged()
+	case postgres.TopicCorrection:
+		p.maintained.changed()
 	}
 }
 

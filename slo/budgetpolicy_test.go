@@ -101,7 +101,9 @@ spec:
 
 func TestAPolicyCoversTheServicesItNamesOrThoseOfItsSLOs(t *testing.T) {
 	t.Parallel()
-	services := func(id string) string { return map[string]string{"shop-availability": "shop", "pay-latency": "pay"}[id] }
+	services := func(id string) string {
+		return map[string]string{"shop-availability": "shop", "pay-latency": "pay"}[id]
+	}
 	for name, c := range map[string]struct {
 		policy  BudgetPolicy
 		service string

@@ -203,4 +203,6 @@ type Status struct {
 	// Exhausted is when the budget is gone at the current burn; zero means not within the window.
 	Exhausted time.Time `json:"exhausted,omitzero"`
 	Version   int       `json:"version"` // of the SLO's definition
+	// Adjusted is what corrections and the gap policy made of what was measured; zero where they changed nothing.
+	Adjusted Adjusted `json:"adjusted,omitzero"`
 }

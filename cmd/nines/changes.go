@@ -178,7 +178,9 @@ func (a *cli) alterChange(c *cobra.Command, id, what string, body any) error {
 	if err := api.post(c.Context(), changePath(id)+"/"+what, body, &after); err != nil {
 		return err
 	}
-	return a.show(after, func() { a.printf("Change %d is %s: %s %s\n", after.Number, whereIs(after), printable(after.Kind), printable(after.Ref)) })
+	return a.show(after, func() {
+		a.printf("Change %d is %s: %s %s\n", after.Number, whereIs(after), printable(after.Kind), printable(after.Ref))
+	})
 }
 
 type precedingBody struct {

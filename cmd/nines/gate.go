@@ -148,7 +148,7 @@ func waitApproval(ctx context.Context, api *client, f gateFlags, answer httpapi.
 		progress(time.Until(until))
 		var c httpapi.Change
 		if err := api.get(ctx, changePath(answer.Change.ID), nil, &c); err != nil {
-			if !outage(err) {
+			if !unreachable(err) {
 				return answer, err
 			}
 			continue
@@ -171,8 +171,8 @@ func progressOf(w io.Writer) func(time.Duration) {
 	}
 }
 
-// outage reports whether the gate could not be asked through no fault of the request.
-func outage(err error) bool {
+// unreachable reports whether the gate could not be asked through no fault of the request.
+func unreachable(err error) bool {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
@@ -185,7 +185,7 @@ func outage(err error) bool {
 
 // unanswered is what happens where the gate could not be asked: refused, unless the pipeline chose to go on.
 func (a *cli) unanswered(ctx context.Context, f gateFlags, err error) error {
-	if f.onError != onErrorAllow || !outage(err) || ctx.Err() != nil {
+	if f.onError != onErrorAllow || !unreachable(err) || ctx.Err() != nil {
 		return err
 	}
 	why := "the gate could not be asked: " + faultMessage(err)

@@ -41,32 +41,33 @@ type noteInput struct {
 
 // incident is an incident as shown. Its policy's targets stay inside: they are how the operator reaches its people.
 type incident struct {
-	ID                 string                 `json:"id"`
-	Number             int64                  `json:"number" example:"42"`
-	Tenant             string                 `json:"tenant" doc:"Empty for the operator's own."`
-	Title              string                 `json:"title"`
-	Summary            string                 `json:"summary"`
-	Severity           incidents.Severity     `json:"severity" enum:"critical,error,warning,info"`
-	State              incidents.State        `json:"state" enum:"triggered,acknowledged,resolved"`
-	Service            string                 `json:"service"`
-	SLO                string                 `json:"slo" doc:"The SLO whose burn alert opened it, or empty."`
-	Labels             map[string]string      `json:"labels"`
-	RunbookURL         string                 `json:"runbookUrl"`
-	BudgetSpent        *float64               `json:"budgetSpent" doc:"Share of the whole error budget spent by this incident so far; null is unknown."`
-	PolicyName         string                 `json:"policyName" doc:"The escalation policy in force when paging began; empty pages nobody."`
-	Step               int                    `json:"step" doc:"Steps already paged in this round."`
-	Loop               int                    `json:"loop" doc:"Rounds completed."`
-	NextEscalationAt   *time.Time             `json:"nextEscalationAt"`
-	StartedAt          time.Time              `json:"startedAt"`
-	OpenedAt           time.Time              `json:"openedAt"`
-	AcknowledgedAt     *time.Time             `json:"acknowledgedAt"`
-	AcknowledgedBy     string                 `json:"acknowledgedBy"`
-	ResolvedAt         *time.Time             `json:"resolvedAt"`
-	ResolvedBy         string                 `json:"resolvedBy"`
-	UpdatedAt          time.Time              `json:"updatedAt"`
-	URL                string                 `json:"url" doc:"The incident's page."`
+	ID               string             `json:"id"`
+	Number           int64              `json:"number" example:"42"`
+	Tenant           string             `json:"tenant" doc:"Empty for the operator's own."`
+	Title            string             `json:"title"`
+	Summary          string             `json:"summary"`
+	Severity         incidents.Severity `json:"severity" enum:"critical,error,warning,info"`
+	State            incidents.State    `json:"state" enum:"triggered,acknowledged,resolved"`
+	Service          string             `json:"service"`
+	SLO              string             `json:"slo" doc:"The SLO whose burn alert opened it, or empty."`
+	Labels           map[string]string  `json:"labels"`
+	RunbookURL       string             `json:"runbookUrl"`
+	BudgetSpent      *float64           `json:"budgetSpent" doc:"Share of the whole error budget spent by this incident so far; null is unknown."`
+	PolicyName       string             `json:"policyName" doc:"The escalation policy in force when paging began; empty pages nobody."`
+	Step             int                `json:"step" doc:"Steps already paged in this round."`
+	Loop             int                `json:"loop" doc:"Rounds completed."`
+	NextEscalationAt *time.Time         `json:"nextEscalationAt"`
+	StartedAt        time.Time          `json:"startedAt"`
+	OpenedAt         time.Time          `json:"openedAt"`
+	AcknowledgedAt   *time.Time         `json:"acknowledgedAt"`
+	AcknowledgedBy   string             `json:"acknowledgedBy"`
+	ResolvedAt       *time.Time         `json:"resolvedAt"`
+	ResolvedBy       string             `json:"resolvedBy"`
+	UpdatedAt        time.Time          `json:"updatedAt"`
+	URL              string             `json:"url" doc:"The incident's page."`
+	Trace            string             `json:"trace,omitempty" doc:"W3C traceparent of the posting that opened it."`
+
 	PostmortemRequired *incidents.Requirement `json:"postmortemRequired,omitempty" doc:"Why it has to be reviewed, and which error-budget policy asks; absent where it has not."`
-	Trace              string                 `json:"trace,omitempty" doc:"W3C traceparent of the posting that opened it."`
 }
 
 // attempt is one try at sending a page, as shown.

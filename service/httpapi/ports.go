@@ -26,6 +26,8 @@ type Deps struct {
 	Incidents    Incidents
 	Intelligence Intelligence
 	Decisions    Decisions
+	Corrections  Corrections
+	Budgets      Budgets
 	Gate         Gate
 	// Router returns the routes that alerts take now; it is asked at each posting.
 	Router func() incidents.Router

@@ -26,7 +26,8 @@ type BurnPoint struct {
 	Step time.Duration `json:"step"` // its length; a longer distance to the point before is a gap
 	// Remaining is the share of the window's error budget left at At: 1 minus the errors since the window began over the
 	// errors that the window's traffic up to now allows. It never rises, and its last value is the status' Remaining;
-	// negative is overspent, NaN before the window began.
+	// negative is overspent, NaN before the window began. Corrections are applied, and it holds what the SLO's gap policy
+	// makes of spans without data.
 	Remaining float64 `json:"remaining"`
 	Burn      float64 `json:"burn"` // burn rate during the step; 0 without traffic
 	Errors    float64 `json:"errors"`
@@ -71,7 +72,7 @@ func (s *Service) history(ctx context.Context, scope access.Scope, sloID, tenant
 	if err != nil {
 		return nil, err
 	}
-	all := steps(of, e.buckets[sloID], e.live[sloID])
+	all := e.counted(slos[0])
 	if tenant != "" {
 		all = slices.DeleteFunc(all, func(st step) bool { return st.series.Tenant != tenant })
 	}
@@ -102,8 +103,10 @@ func burnPoints(o slo.Objective, all []step, windowBegin time.Time, span Span) [
 			out = append(out, BurnPoint{At: at, Step: grid.width})
 		}
 		p := &out[len(out)-1]
-		p.Errors += st.Errors()
-		p.Total += st.Total
+		if !st.imputed { // those are counted in Remaining alone
+			p.Errors += st.Errors()
+			p.Total += st.Total
+		}
 		p.Burn = o.BurnRate(slo.Counts{Good: p.Total - p.Errors, Total: p.Total})
 		switch {
 		case at.Before(windowBegin) || at.Equal(windowBegin):

@@ -14,8 +14,6 @@ import (
 	"github.com/nines-sre/nines/slo"
 )
 
-var editor = access.Principal{ID: "user:ed", Name: "eda@nines.example", Role: access.Editor}
-
 func verdict(a slo.Action) slo.Verdict {
 	left := 0.1
 	return slo.Verdict{Action: a, Headline: "A deploy of shop: " + string(a) + ".", Policies: []string{"default"}, Budgets: []slo.GateBudget{},

@@ -105,7 +105,7 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 		wait.Go(func() { attempts, askedAttempts = s.Incidents.Attempts(ctx, scope, i.ID) })
 	}
 	wait.Go(func() { impact, askedImpact = s.Insight.Impact(ctx, scope, i) })
-	if v.Operator {
+	if v.Operator && s.Changes != nil {
 		wait.Go(func() { before, askedChanges = s.Changes.ChangesBefore(ctx, scope, i.ID) })
 	}
 	wait.Wait()

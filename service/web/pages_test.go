@@ -413,7 +413,7 @@ func TestMountRefusesHoles(t *testing.T) {
 	if err := Mount(fiber.New(), Config{CookieName: "c"}, Deps{Sessions: w, Incidents: w, Insight: w}); !fault.Is(err, fault.Invalid) {
 		t.Errorf("without definitions: %v", err)
 	}
-	if err := Mount(fiber.New(), Config{}, Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Changes: w}); !fault.Is(err, fault.Invalid) {
+	if err := Mount(fiber.New(), Config{}, Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w}); !fault.Is(err, fault.Invalid) {
 		t.Errorf("without a cookie name: %v", err)
 	}
 }

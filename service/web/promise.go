@@ -35,6 +35,8 @@ type promiseView struct {
 	Asked     bool        // false: the incidents could not be asked
 	Queries   []query
 	Tiers     []tierRow
+
+	Corrections correctionsView
 }
 
 // choice is one link of a set of which one is current.
@@ -94,10 +96,11 @@ func (s *site) promise(c *fiber.Ctx, who access.Principal) error {
 	view.Span = view.spanOf(c.Query("range"), now)
 	view.Ranges = view.rangeChoices(c.Query("range"), tenant)
 	view.explain(defined.SLO, isDefined, scope)
+	view.Corrections = s.correctionsOf(ctx, who, id, tenant, now, m)
 	s.fillPromise(ctx, who, &view, tenant, now, m)
 	return s.render(c, fiber.StatusOK, page{
 		Template: "promise", Title: promiseTitle(view, tenant), Section: "overview",
-		Topics: "incident alert definitions ledger", Missing: m.texts(), Body: view,
+		Topics: "incident alert definitions ledger correction", Missing: m.texts(), Body: view,
 	})
 }
 
@@ -113,7 +116,7 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 	wait.Go(func() {
 		list, askedIncidents = s.Incidents.Incidents(ctx, scope, incidents.Filter{SLO: view.ID, Limit: 20})
 	})
-	if scope.IsOperator() && view.SLO.Service != "" {
+	if scope.IsOperator() && s.Changes != nil && view.SLO.Service != "" {
 		wait.Go(func() {
 			changes, askedChanges = s.Changes.Changes(ctx, scope, slo.ChangeFilter{Service: view.SLO.Service, Since: view.Span.From})
 		})
@@ -133,6 +136,7 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 	}
 	view.Plots, view.Asked = plotsOf(points, objective, view.SLO, view.Span), askedIncidents == nil
 	for i := range view.Plots {
+		view.Plots[i].Bands = view.Corrections.bands(view.Span)
 		view.Plots[i].Events = plotEventsOf(changes)
 	}
 	if askedHistory != nil {

@@ -75,7 +75,7 @@ func TestSecureCookieOverHTTPS(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	app := fiber.New()
-	if err := Mount(app, Config{CookieName: "__Host-nines", BaseURL: "https://nines.example"}, Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Changes: w}); err != nil {
+	if err := Mount(app, Config{CookieName: "__Host-nines", BaseURL: "https://nines.example"}, Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w}); err != nil {
 		t.Fatal(err)
 	}
 	a := post(t, app, "/sign-in", url.Values{"email": {"ada@example.com"}, "password": {"right"}})
