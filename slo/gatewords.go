@@ -56,7 +56,7 @@ func budgetReason(p BudgetPolicy, r BudgetRule, st GateStatus, groups int, now t
 		out.Figure, out.Value = shareLeft(st.Remaining), &st.Remaining
 		out.Text = fmt.Sprintf("%s has %s of its error budget; the bound is %s", name, shareLeft(st.Remaining), out.Bound)
 		if st.Remaining < 0 {
-			out.Text = fmt.Sprintf("%s has spent its error budget and %s of it more; the bound is %s left", name, cutShare(-st.Remaining), out.Bound)
+			out.Text = fmt.Sprintf("%s has spent %s; the bound is %s left", name, overspent(st.Remaining), out.Bound)
 		}
 	case r.Burn > 0:
 		out.Rule, out.Bound = "burn: "+number(r.Burn), timesOver(r.Burn)
@@ -138,6 +138,9 @@ func lookedAt(v Verdict) string {
 	if !worst.Known {
 		return ""
 	}
+	if worst.Remaining < 0 { // for all that is known it may go all the same
+		return fmt.Sprintf("; %s has spent %s", budgetLabelled(worst.SLO, worst.Labels), overspent(worst.Remaining))
+	}
 	return fmt.Sprintf(": %s has %s of its error budget", budgetLabelled(worst.SLO, worst.Labels), shareLeft(worst.Remaining))
 }
 
@@ -197,12 +200,27 @@ func alike(groups int) string {
 	return fmt.Sprintf("; so it is for %d groups, of which this is the worst", groups)
 }
 
+// youngSpent is from where on people read how many times a budget was spent more easily than a percentage: a young
+// promise that fails has little budget yet.
+const youngSpent = -9
+
 // shareLeft is the share of a budget that is left, never flattered.
 func shareLeft(share float64) string {
-	if share < 0 {
-		return "-" + cutShare(-share) + " left"
+	switch {
+	case share <= youngSpent:
+		return fmt.Sprintf("spent %.0f times", 1-share)
+	case share < 0:
+		return "overspent by " + cutShare(-share)
 	}
 	return cutShare(share) + " left"
+}
+
+// overspent says how much of a budget was spent, all of it and more.
+func overspent(share float64) string {
+	if share <= youngSpent {
+		return fmt.Sprintf("its error budget %.0f times over", 1-share)
+	}
+	return "its error budget and " + cutShare(-share) + " of it more"
 }
 
 // cutShare writes a share as per cent, cut off after one decimal and never rounded up.
