@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -242,9 +244,14 @@ func reasonRows(reasons []slo.GateReason) [][]string {
 	return rows
 }
 
+// budgetRows shows those with least left, as many as fit on one screen.
 func budgetRows(budgets []slo.GateBudget) [][]string {
 	var rows [][]string
-	for _, b := range budgets {
+	worst := slices.SortedStableFunc(slices.Values(budgets), func(a, b slo.GateBudget) int { return cmp.Compare(a.Remaining, b.Remaining) })
+	for n, b := range worst {
+		if n == mostRows {
+			return append(rows, []string{fmt.Sprintf("and %d more", len(worst)-n), "", "", "", "", ""})
+		}
 		if !b.Known {
 			rows = append(rows, []string{b.SLO, labelText(b.Labels), "not known", missing, percent(b.Coverage), count(b.Events)})
 			continue
