@@ -48,7 +48,7 @@ func (s SLO) MeasuredEvery(window time.Duration) time.Duration {
 // Condition is the condition of one burn alert in Go: it holds when the rule's expression has a value.
 type Condition struct {
 	Tier
-	Recent   time.Duration // the fastest tier's short window
+	Recent   time.Duration // the span that says whether trouble goes on
 	Between  time.Duration // a window between short and long that the guard looks at too; 0 where there is none
 	Keep     time.Duration // how long the alert goes on firing after the condition ends
 	Interval time.Duration // between evaluations
@@ -75,14 +75,14 @@ func (s SLO) Conditions() []Condition {
 		if ticket && s.Alerting.TicketOff || !ticket && s.Alerting.PageOff {
 			continue
 		}
-		one := Condition{Tier: t, Recent: tiers[0].Short, Interval: s.Interval, budget: budget, guard: guard, resetAt: t.resetAt(budget)}
+		one := Condition{Tier: t, Recent: s.recent(), Interval: s.Interval, budget: budget, guard: guard, resetAt: t.resetAt(budget)}
 		one.limit, _ = t.threshold(budget)
 		one.resets = t.Short > one.Recent
 		one.Between = between(tiers, t)
 		if ticket {
 			one.Interval = max(s.Interval, min(5*s.Interval, time.Minute))
 			if one.resets {
-				one.Keep = one.Recent
+				one.Keep = tiers[0].Short
 			}
 		}
 		out = append(out, one)
@@ -96,7 +96,7 @@ func (s SLO) GuardInForce() float64 {
 	return s.guard(c.judged || s.Slices != (Slices{}))
 }
 
-// Fires reports whether the condition holds over the tier's two windows, the fastest tier's short one and the one
+// Fires reports whether the condition holds over the tier's two windows, the last minutes and the window
 // between; see burnAlert.
 func (c Condition) Fires(short, long, recent, between Reading) bool {
 	if short.Total <= 0 || long.Total <= 0 {

@@ -62,6 +62,12 @@ func between(tiers []Tier, t Tier) time.Duration {
 	return 0
 }
 
+// recent is the span that says whether trouble goes on: three minutes, of at least three increments, and not longer than
+// the fastest tier's short window.
+func (s SLO) recent() time.Duration {
+	return min(max(3*s.Interval, 3*time.Minute), s.Tiers()[0].Short)
+}
+
 // threshold returns the error ratio above which the tier fires. Where Factor times the budget is out of reach, because
 // the objective is low (14.4 x 10 % for 90 %), it is a ratio that a total outage still exceeds.
 func (t Tier) threshold(budget float64) (ratio float64, capped bool) {

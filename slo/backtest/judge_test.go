@@ -55,9 +55,9 @@ func TestAPageIsJudgedByTheIncidentsThatAreKnown(t *testing.T) {
 	if len(got.Pages) != 2 || len(result.Incidents) != 2 {
 		t.Fatalf("want two pages and two incidents, got %v, %v", got.Pages, result.Incidents)
 	}
-	nine, five := 9.0*60, 5.0*60
+	nine, three := 9.0*60, 3.0*60
 	want := &Score{Pages: 2, True: 1, Incidents: 2, Detected: 1, Precision: 0.5, Recall: 0.5, FalsePages: 15,
-		DelayMedian: &nine, DelayWorst: &nine, ResetMedian: &five, Missed: []string{"missed"}}
+		DelayMedian: &nine, DelayWorst: &nine, ResetMedian: &three, Missed: []string{"missed"}}
 	if diff := cmp.Diff(want, got.Score); diff != "" {
 		t.Error(diff)
 	}

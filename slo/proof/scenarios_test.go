@@ -57,7 +57,7 @@ var worlds = []world{
 	{name: "H3 scrapes every two minutes", days: 30, scrape: 120, rate: constant(5), errors: during(.0002, .5, atNoon(9), 900), lazy: true},
 	{name: "H4 nothing scraped for fifty minutes of a total outage", days: 30, rate: constant(5), errors: during(.0001, 1, atNoon(20), 3600),
 		failed: func(sec int, _ dice) bool { return sec >= atNoon(20)+300 && sec < atNoon(20)+3300 }},
-	{name: "H5 pods of twenty minutes that fail while they are cold", days: 30, rate: constant(4), lazy: true, pods: every(1200, 4, 30, false),
+	{name: "H5 pods of an hour that fail while they are cold", days: 30, rate: constant(4), lazy: true, pods: every(3600, 4, 30, false),
 		errors: func(sec int) float64 { return .0015 * math.Exp(-float64(sec%1200)/300) }},
 	{name: "H6 tenants that come one after the other", days: 30, rate: constant(4), errors: constant(.0005), lazy: true, tenant: func(sec int, r dice) string {
 		return fmt.Sprint("t", r.IntN(1+sec/dayLong))
