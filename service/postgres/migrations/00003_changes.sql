@@ -36,7 +36,7 @@ create index changes_newest on changes (tenant_id, service, number desc);
 create index changes_began on changes (began_at) where began_at is not null;
 
 -- Which changes came shortly before an incident. The incident may be a tenant's; that a change came before it is the
--- operator's to know.
+-- operator's to know. So the row is the operator's and has no foreign key to the incident, whose rows are never removed.
 create table change_links (
     tenant_id       text        not null default '' check (tenant_id = ''),
     change_id       uuid        not null,
@@ -45,8 +45,7 @@ create table change_links (
     before          bigint      not null check (before >= 0), -- nanoseconds from the change's beginning to the incident's opening
     linked_at       timestamptz not null,
     constraint change_links_pkey primary key (tenant_id, incident_id, change_id),
-    constraint change_links_change foreign key (tenant_id, change_id) references changes (tenant_id, id),
-    constraint change_links_incident foreign key (incident_tenant, incident_id) references incidents (tenant_id, id)
+    constraint change_links_change foreign key (tenant_id, change_id) references changes (tenant_id, id)
 );
 create index change_links_change on change_links (tenant_id, change_id);
 
