@@ -113,7 +113,8 @@ func (s simulated) slothSpent(tb testing.TB, budget float64) float64 {
 	return sum / n / budget
 }
 
-// TestBudgetsAreWhatHappened runs the first days of each world: none may be off by more than 0.2 percentage points.
+// TestBudgetsAreWhatHappened runs the first days of each world: none may be off by more than 0.2 percentage
+// points, or two events.
 func TestBudgetsAreWhatHappened(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -130,7 +131,12 @@ func TestBudgetsAreWhatHappened(t *testing.T) {
 			}
 			s := w.simulate(t, 1)
 			truth := of.Objective.BurnRate(s.truth)
-			if got := s.spent(t, of); math.Abs(got-truth) > 0.002 {
+			// In a day and a half one event is a good part of a percentage point, and some are lost with a process.
+			allowed := max(0.002, 2/(s.truth.Total*of.Objective.Budget()))
+			if w.float != 0 {
+				allowed = 0.002
+			}
+			if got := s.spent(t, of); math.Abs(got-truth) > allowed {
 				t.Errorf("%.3f %% of the budget is gone, in truth %.3f %%", 100*got, 100*truth)
 			}
 		})

@@ -76,5 +76,5 @@ var worlds = []world{
 	}, lazy: true},
 	{name: "H9 the service is away for two hours, nobody can count", days: 30, rate: during(5, 0, atNoon(10), 2*hour), errors: constant(.0005), lazy: true,
 		failed: func(sec int, _ dice) bool { return sec >= atNoon(10) && sec < atNoon(10)+2*hour }},
-	{name: "H10 a deploy in the middle of an outage", days: 30, rate: constant(8), errors: during(.0001, .8, 15*dayLong-900, 1800), lazy: true, pods: every(5*dayLong, 3, 30, false)},
+	{name: "H10 a deploy in the middle of an outage", days: 30, rate: constant(8), errors: during(.0001, .3, 15*dayLong-900, 1800), lazy: true, pods: every(5*dayLong, 3, 30, false)},
 }
