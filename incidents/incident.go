@@ -55,6 +55,8 @@ type Incident struct {
 	ResolvedBy       string            `json:"resolvedBy"`
 	UpdatedAt        time.Time         `json:"updatedAt"`
 	Trace            string            `json:"trace"` // W3C traceparent of the intake that opened it
+	// PostmortemRequired says why the incident has to be reviewed; nil where it has not.
+	PostmortemRequired *Requirement `json:"postmortemRequired,omitempty"`
 }
 
 // EventKind says what a timeline entry records.

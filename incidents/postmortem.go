@@ -59,6 +59,9 @@ func (d *draft) heading() {
 	d.f("| Opened | %s |", stamp(i.OpenedAt))
 	d.f("| Acknowledged | %s |", whoWhen(i.AcknowledgedBy, i.AcknowledgedAt, "never"))
 	d.f("| Resolved | %s |", whoWhen(i.ResolvedBy, i.ResolvedAt, "not yet"))
+	if r := d.i.PostmortemRequired; r != nil {
+		d.row("Required", "since "+stamp(r.At)+": "+r.Reason)
+	}
 	d.f("| Authors | |")
 	d.f("| Drafted | %s |", stamp(d.now))
 	d.f("\nAll times are UTC.")

@@ -10,12 +10,17 @@ import (
 	"testing"
 
 	"github.com/nines-sre/nines/internal/promguard"
+	"github.com/nines-sre/nines/slo/packs"
 	"gopkg.in/yaml.v3"
 )
 
 func TestEveryRunbookTellsWhatAPersonAtThreeInTheMorningNeeds(t *testing.T) {
 	t.Parallel()
 	want := []string{"disk-low", "engine-down", "ledger-behind", "outbox-stuck", "slo-burn", "slo-no-data", "slo-rules-fail", "slo-rules-missed"}
+	for _, p := range packs.All() {
+		want = append(want, p.Runbook)
+	}
+	slices.Sort(want)
 	if got := Names(); !slices.Equal(got, want) {
 		t.Fatalf("the runbooks are %v, want %v", got, want)
 	}
@@ -35,6 +40,32 @@ func TestEveryRunbookTellsWhatAPersonAtThreeInTheMorningNeeds(t *testing.T) {
 		}
 		if !strings.Contains(text, "nines ") {
 			t.Errorf("%s names no command", name)
+		}
+	}
+}
+
+// TestEveryPackHasARunbookOfItsOwn keeps both sides together: each SLO of a pack names a runbook that ships, and the
+// runbook speaks of each of them.
+func TestEveryPackHasARunbookOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for _, p := range packs.All() {
+		text, ok := Read(p.Runbook)
+		if !ok {
+			t.Errorf("the pack %s names the runbook %q, which does not ship", p.Name, p.Runbook)
+		}
+		for _, name := range p.SLOs {
+			if !strings.Contains(text, name) {
+				t.Errorf("%s does not speak of %s", p.Runbook, name)
+			}
+		}
+		if service := p.Defaults("")[packs.ServiceParameter]; !strings.Contains(text, "--slo "+service+"-"+p.Name+"-") {
+			t.Errorf("%s does not show the state of a promise of %s", p.Runbook, service)
+		}
+		for _, e := range p.Exporters {
+			f, err := p.Files(map[string]string{packs.ExporterParameter: e.Name})
+			if err != nil || strings.Count(f.SLOs.Text, "runbook: "+p.Runbook) != strings.Count(f.SLOs.Text, "kind: SLO") {
+				t.Errorf("%s/%s: not every SLO names %s (%v)", p.Name, e.Name, p.Runbook, err)
+			}
 		}
 	}
 }

@@ -34,6 +34,7 @@ func (p *plane) buildApp(context.Context) error {
 	}, httpapi.Deps{
 		Sessions: sessions{p.db, p.engineToken}, People: people{p.db}, Audit: auditLog{p.db}, Definitions: p.definitions, Versions: p.db,
 		Alerts: alerts{p.db}, Incidents: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
+		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(),
 		Router: p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
 		Metrics: p.metrics.http, Events: p.hub, Log: p.log,
 	})
@@ -42,7 +43,8 @@ func (p *plane) buildApp(context.Context) error {
 	}
 	p.app = app
 	return web.Mount(app, web.Config{CookieName: httpapi.CookieName(p.config.PublicURL()), BaseURL: p.config.PublicURL(), Version: p.options.Version},
-		web.Deps{Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: runbooks.Read, Log: p.log})
+		web.Deps{Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: runbooks.Read, Log: p.log,
+			Corrections: webCorrections{p.corrections()}, Changes: p.db})
 }
 
 // sessions knows the engine's own token beside those that are stored.

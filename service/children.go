@@ -151,7 +151,7 @@ func (p *plane) engineArgs() []string {
 		"engine", "--data", p.config.enginePath("data"), "--rules", p.config.enginePath("rules"),
 		"--listen", p.config.EngineListen, "--alerts-url", "http://" + loopback(p.config.Listen) + "/alertmanager",
 		"--retention", p.config.Retention.String(), "--memory", strconv.FormatInt(p.config.EngineMemory, 10),
-		"--min-free", strconv.FormatInt(p.config.EngineMinFree, 10),
+		"--min-free", strconv.FormatInt(p.config.EngineMinFree, 10), "--control-plane", loopback(p.config.OpsListen),
 	}
 	if p.config.OTLPEndpoint != "" {
 		args = append(args, "--otlp-endpoint", p.config.OTLPEndpoint)

@@ -21,6 +21,7 @@ import (
 func (p *plane) buildIntelligence(context.Context) error {
 	p.intelligence = intelligence.New(intelligence.Deps{
 		Ledger: p.db, Live: p.engine, Incidents: p.db, Metrics: engineMetrics{p.engine}, Decisions: p.db,
+		Corrections: correctionsInForce{p.db}, Bucket: p.config.LedgerBucket,
 		Definitions: func() intelligence.Definitions { return questionDefinitions{p.definitions.Catalog()} },
 		Observe:     p.metrics.intelligence.Observe, Log: p.log,
 	})

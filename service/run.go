@@ -50,6 +50,7 @@ type plane struct {
 	app          *fiber.App
 	hub          *httpapi.Hub
 	engineBack   time.Time     // since when the metrics engine has been answering; zero while it does not
+	maintained   *maintenance  // corrections in force around now, for the gauge
 	redefined    chan struct{} // definitions were changed and not yet taken over
 
 	password string // of the admin made at this start; "" otherwise
@@ -95,6 +96,7 @@ func (p *plane) start(ctx context.Context) error {
 		{"open storage", p.openStorage},
 		{"make the first admin", p.bootstrap},
 		{"read definitions", p.startDefinitions},
+		{"read corrections", p.startCorrections},
 		{"start the metrics engine", p.startEngine},
 		{"build the intelligence service", p.buildIntelligence},
 		{"build the web application", p.buildApp},

@@ -39,6 +39,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	g.Go(func() error { return pager.Run(ctx) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
 	g.Go(func() error { return p.followDefinitions(ctx) })
+	g.Go(func() error { return p.maintained.follow(ctx) })
 	for _, w := range []struct {
 		name     string
 		interval time.Duration
@@ -47,12 +48,14 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobEscalate, escalateEvery, p.escalate},
 		{jobLapse, lapseEvery, p.lapse},
 		{jobSelfwatch, selfwatchEvery, p.watchEngineDown()},
+		{jobCorrections, correctionsEvery, p.maintained.refresh},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}
 	jobs, err := p.db.Jobs(ctx, []postgres.Job{
 		{Name: jobLedger, Every: p.config.LedgerEvery, Timeout: ledgerTimeout, Run: p.copyLedger},
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
+		{Name: jobLinks, Every: linkEvery, Run: p.linkChanges},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 	}, p.metrics.jobs.Observe)
 	if err != nil {
@@ -132,8 +135,11 @@ func (p *plane) updateBudgets(ctx context.Context) error {
 		if err := p.db.SetBudgetSpent(ctx, i.ID, *impact.BudgetShare); err != nil {
 			return err
 		}
+		if err := p.requirePostmortem(ctx, i, *impact.BudgetShare); err != nil {
+			return err
+		}
 	}
-	return nil
+	return p.reviewResolved(ctx)
 }
 
 func (p *plane) forgetSessions(ctx context.Context) error {
@@ -144,8 +150,11 @@ func (p *plane) forgetSessions(ctx context.Context) error {
 // onChange hears of every committed change, of this process and of others.
 func (p *plane) onChange(c postgres.Change) {
 	p.hub.Publish(c.Topic, c.Tenant, c.ID)
-	if c.Topic == postgres.TopicDefinitions {
+	switch c.Topic {
+	case postgres.TopicDefinitions:
 		p.definitionsChanged()
+	case postgres.TopicCorrection:
+		p.maintained.changed()
 	}
 }
 

@@ -44,11 +44,12 @@ func (w *ruleWriter) ticketAlerts() {
 // The guard keeps a handful of errors in little traffic from waking anyone. With n events in the long window the
 // objective itself allows mu = n x budget errors. How likely are as many as were seen by chance alone? By Stirling's
 // approximation of the Poisson distribution at most exp(-(e ln(e/mu) - e + mu)) / sqrt(2 pi e), which must be below
-// Guard. It asks for nothing where traffic is plenty.
+// Guard. It asks for nothing where traffic is plenty. Errors that come close together are diluted by what was well before,
+// so a tier may also pass by a window between its two, the next tier's short one.
 //
-// The reset lets a slower tier end soon after the trouble does, where its own short window would remember an outage for
-// half an hour to six hours: it goes on only while the fastest tier's short window shows trouble too. Where so little
-// happens there that nothing could be seen, its own short window has to do.
+// The reset ends an alert soon after the trouble does, where the tier's short window would remember an outage for five
+// minutes to six hours: it goes on only while the last few minutes show trouble too. Where so little happens that
+// nothing could be seen in them, the tier's own short window has to do.
 func (w *ruleWriter) burnAlert(t Tier) {
 	short, long, count := w.reading(t, ratioMetric(t.Short), t.Short), w.reading(t, ratioMetric(t.Long), t.Long), w.reading(t, countMetric(t.Long), t.Long)
 	bound := number(t.Factor) + " * " + w.budgetText
@@ -60,15 +61,20 @@ func (w *ruleWriter) burnAlert(t Tier) {
 	d.alert, d.name, d.pending, d.keepFiring, d.plain = true, w.Alerting.Name, 0, 0, true
 	d.expr = append(d.expr[:0], "max without (sloth_window) (\n"...)
 	w.add(short, " > (", bound, ")", and, long, " > (", bound, ")")
-	if budget := w.budgetText; w.guardText != "" {
-		w.add(and, "(", long, " * ln(", long, " / ", budget, ") - ", long, " + ", budget, ") * ignoring (sloth_window) ", count,
-			"\n  + 0.5 * ln(6.283185 * ", long, " * ignoring (sloth_window) ", count, ") > ", w.guardText)
+	if w.guardText != "" {
+		w.add(and, "(\n")
+		w.beyondChance(long, count)
+		if window := between(w.tiers, t); window > 0 {
+			w.add("\nor\n")
+			w.beyondChance(w.reading(t, ratioMetric(window), window), w.reading(t, countMetric(window), window))
+		}
+		w.add("\n)")
 	}
-	if reset := w.tiers[0].Short; t.Short > reset {
-		recent, events := w.reading(t, ratioMetric(reset), reset), w.reading(t, countMetric(reset), reset)
-		w.add(and, "(", recent, " > ", number(t.resetAt(w.budget)), " or ", short, " * ignoring (sloth_window) ", events, " < ", number(resetMinimum), ")")
+	if last := w.recent(); t.Short > last {
+		ratio, events := w.reading(t, ratioMetric(last), last), w.reading(t, countMetric(last), last)
+		w.add(and, "(", ratio, " > ", number(t.resetAt(w.budget)), " or ", short, " * ignoring (sloth_window) ", events, " < ", number(resetMinimum), ")")
 		if t.Severity == "ticket" {
-			d.keepFiring = reset // it looks at a few minutes, so a burn about as fast as the tier would flap
+			d.keepFiring = w.tiers[0].Short // it looks at a few minutes, so a burn about as fast as the tier would flap
 		}
 	}
 	w.add("\n)")
@@ -78,6 +84,12 @@ func (w *ruleWriter) burnAlert(t Tier) {
 	w.to.rule(d)
 }
 
+// beyondChance adds the condition that chance alone does not explain a window's errors.
+func (w *ruleWriter) beyondChance(ratio, count string) {
+	w.add("(", ratio, " * ln(", ratio, " / ", w.budgetText, ") - ", ratio, " + ", w.budgetText, ") * ignoring (sloth_window) ", count,
+		"\n  + 0.5 * ln(6.283185 * ", ratio, " * ignoring (sloth_window) ", count, ") > ", w.guardText)
+}
+
 // add appends to the expression.
 func (w *ruleWriter) add(parts ...string) {
 	for _, p := range parts {
@@ -85,15 +97,15 @@ func (w *ruleWriter) add(parts ...string) {
 	}
 }
 
-// resetAt is the error ratio over the fastest tier's short window above which a slower tier's trouble goes on: a quarter
-// of what the tier fires at, so that chance does not end it, but for tickets not below three quarters of the budget, or
-// a service that is well would never get there.
+// resetAt is the error ratio over the last minutes above which a tier's trouble goes on: a third of what the tier fires
+// at, about half-way between the two in likelihood, so that chance neither ends it nor begins it again. Tickets want
+// three quarters of the budget at least, or a service that is well would never get there.
 func (t Tier) resetAt(budget float64) float64 {
 	limit, _ := t.threshold(budget)
 	if t.Severity == "ticket" {
-		return round12(max(limit/4, 0.75*budget))
+		return round12(max(limit/3, 0.75*budget))
 	}
-	return round12(limit / 4)
+	return round12(limit / 3)
 }
 
 // guard returns the probability in force.

@@ -42,17 +42,19 @@ type BurnedDown struct {
 // BurnDown returns how the error budget of the window in force went, in at most so many points, and its prediction. It
 // takes what StatusOf takes, but of a rolling window the buckets of the one before too, and PredictHistory if that is
 // more. nil labels take all buckets of the SLO as one budget.
-func BurnDown(v Versioned, labels map[string]string, buckets []Bucket, live []IncrementSeries, now time.Time, points int) BurnedDown {
+func BurnDown(v Versioned, labels map[string]string, buckets []Bucket, live []IncrementSeries, now time.Time, points int, corrections ...Correction) BurnedDown {
 	from, _ := v.SLO.Window.Bounds(now)
+	counted := Counted(v, labels, buckets, live, now, corrections...)
 	return BurnedDown{
-		Points:     History(v, labels, buckets, live, now, Span{From: from, To: now, Points: points}),
-		Prediction: Predict(v.SLO, labels, WithLive(v, buckets, live, now), now),
+		Points:     History(v.SLO, labels, counted, now, Span{From: from, To: now, Points: points}),
+		Prediction: Predict(v.SLO, labels, counted, now),
 	}
 }
 
-// WithLive returns the buckets of the SLO, and buckets of the live increments after the last of them up to now. The last
-// ones may still grow.
-func WithLive(v Versioned, buckets []Bucket, live []IncrementSeries, now time.Time) []Bucket {
+// Counted returns what counts of a budget, as Status counts it: the buckets, and buckets of the live increments after the
+// last of them, of which the newest may still grow; all corrected, and with what the gap policy makes of intervals
+// without data in the window in force (of earlier ones it makes nothing). nil labels take all budgets of the SLO.
+func Counted(v Versioned, labels map[string]string, buckets []Bucket, live []IncrementSeries, now time.Time, corrections ...Correction) []Bucket {
 	s := v.SLO.withDefaults()
 	width := s.Interval // with no bucket at all there are minutes to show, and buckets would be too coarse
 	var closed time.Time
@@ -61,15 +63,33 @@ func WithLive(v Versioned, buckets []Bucket, live []IncrementSeries, now time.Ti
 			closed, width = b.end(), b.Width
 		}
 	}
-	mine := slices.DeleteFunc(slices.Clone(live), func(i IncrementSeries) bool { return i.Series.SLO != s.ID })
-	return append(slices.Clip(buckets), Buckets(s, v.Version, mine, closed, now, width)...)
+	inForce := CorrectionsOf(s, corrections)
+	out, _ := Correct(buckets, inForce)
+	fresh, _ := CorrectIncrements(live, max(width, bucketWidth), inForce)
+	fresh = slices.DeleteFunc(slices.Clone(fresh), func(i IncrementSeries) bool { return i.Series.SLO != s.ID })
+	out = append(slices.Clip(out), Buckets(s, v.Version, fresh, closed, now, width)...)
+	if s.Gap != GapGood && s.Gap != GapBad {
+		return out
+	}
+	budgets := []map[string]string{labels}
+	if labels == nil {
+		budgets = Groups(v, buckets, live)
+	}
+	for _, of := range budgets {
+		out = append(out, Imputed(v, of, buckets, live, now, corrections...)...)
+	}
+	return out
 }
 
-// History returns a budget's points in a span, as BurnDown does for the whole window. A rolling window asks for buckets
-// from its length before the span on; where the first data is younger, points are Partial.
-func History(v Versioned, labels map[string]string, buckets []Bucket, live []IncrementSeries, now time.Time, span Span) []BurnPoint {
-	s := v.SLO.withDefaults()
-	all := chosen(s, labels, WithLive(v, buckets, live, now))
+// imputed reports whether the bucket is what a gap policy made of time without data.
+func (b Bucket) imputed() bool { return b.Seen == 0 && b.Expect > 0 }
+
+// History returns a budget's points in a span, as BurnDown does for the whole window, from what counts of it (see
+// Counted). A rolling window asks for buckets from its length before the span on; where the first data is younger, points
+// are Partial.
+func History(s SLO, labels map[string]string, counted []Bucket, now time.Time, span Span) []BurnPoint {
+	s = s.withDefaults()
+	all := chosen(s, labels, counted)
 	slices.SortStableFunc(all, func(a, b Bucket) int { return a.Start.Compare(b.Start) })
 	if span.To.After(now) {
 		span.To = now
@@ -87,6 +107,9 @@ func History(v Versioned, labels map[string]string, buckets []Bucket, live []Inc
 		}
 		if len(out) == 0 || !out[len(out)-1].At.Equal(at) {
 			out = append(out, BurnPoint{At: at.UTC(), Step: grid.width})
+		}
+		if b.imputed() { // those are counted in Remaining alone
+			continue
 		}
 		p := &out[len(out)-1]
 		p.Errors += b.Errors()

@@ -11,7 +11,7 @@ import (
 // Defaults and bounds of what an SLO may set of its alerts and groups.
 const (
 	// DefaultGuard is the chance of the errors seen, had the service just kept its objective, below which a tier fires.
-	DefaultGuard = 3e-5
+	DefaultGuard = 1e-4
 	// DefaultSliceGuard is the same for SLIs that judge intervals: one of them is more evidence than one request.
 	DefaultSliceGuard = 2.5e-3
 

@@ -8,6 +8,16 @@ type Contract struct {
 	Zone     string    `json:"zone"`   // IANA zone of the calendar month; UTC unless set
 	Region   string    `json:"region"` // home region
 	Promises []Promise `json:"promises"`
+	// Exclusions says which corrections count towards the SLA; nil is all of them.
+	Exclusions *Exclusions `json:"exclusions,omitempty"`
+}
+
+// Exclusions bounds what may be left out of an SLA's figure, or counted as good in it.
+type Exclusions struct {
+	Maintenance      bool    `json:"maintenance"`      // maintenance counts; true unless set
+	Corrections      bool    `json:"corrections"`      // corrections of wrong measurements count; true unless set
+	Announced        bool    `json:"announced"`        // only maintenance that was entered before it began counts
+	MaxHoursPerMonth float64 `json:"maxHoursPerMonth"` // of maintenance, a promise; 0 is no bound
 }
 
 // Promise is one line of a contract. Its objective is the SLA's, usually below the SLO's.

@@ -2,6 +2,7 @@ package slo
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -20,10 +21,13 @@ type Inputs struct {
 	To              time.Time            `json:"to"`
 	SLOs            []Versioned          `json:"slos"`        // of the promises, by id
 	ClosedUntil     map[string]time.Time `json:"closedUntil"` // of the promises, at most To
-	Buckets         []Bucket             `json:"buckets"`     // of the promises in [From, To), sorted
+	Buckets         []Bucket             `json:"buckets"`     // of the promises in [From, To), sorted, as recorded
+	// Corrections are those in force that are about the promises and this tenant in [From, To), sorted; also those that
+	// the contract does not let count.
+	Corrections []Correction `json:"corrections,omitempty"`
 }
 
-func newInputs(c Contract, slos []Versioned, contractVersion int, buckets []Bucket, month Month, closedUntil map[string]time.Time) Inputs {
+func newInputs(c Contract, slos []Versioned, contractVersion int, buckets []Bucket, month Month, closedUntil map[string]time.Time, corrections []Correction) Inputs {
 	in := Inputs{Contract: c, ContractVersion: contractVersion, Month: month, ClosedUntil: map[string]time.Time{}}
 	loc, _ := location(c.Zone)
 	in.Zone = loc.String()
@@ -47,7 +51,21 @@ func newInputs(c Contract, slos []Versioned, contractVersion int, buckets []Buck
 		}
 	}
 	slices.SortFunc(in.Buckets, compareBuckets)
+	in.takeCorrections(corrections)
 	return in
+}
+
+// takeCorrections keeps those that may change the report, without what stands in none.
+func (in *Inputs) takeCorrections(corrections []Correction) {
+	for _, c := range corrections {
+		touches := slices.ContainsFunc(in.SLOs, func(v Versioned) bool { return c.Touches(v.SLO) })
+		if !c.InForce() || !touches || !c.TouchesTenant(in.Contract.Tenant) || !c.From.Before(in.To) || !c.To.After(in.From) {
+			continue
+		}
+		c.Note, c.From, c.To, c.Created = "", c.From.UTC(), c.To.UTC(), c.Created.UTC()
+		in.Corrections = append(in.Corrections, c)
+	}
+	slices.SortFunc(in.Corrections, func(a, b Correction) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID)) })
 }
 
 func (in Inputs) slo(id string) (s SLO, version int, defined bool) {
@@ -67,8 +85,8 @@ func (in Inputs) Digest() string {
 }
 
 // ReportInputs returns what NewReport computes from the same arguments, so that it can be handed over with the report.
-func ReportInputs(c Contract, slos []Versioned, contractVersion int, buckets []Bucket, month Month, closedUntil map[string]time.Time) Inputs {
-	return newInputs(c, slos, contractVersion, buckets, month, closedUntil)
+func ReportInputs(c Contract, slos []Versioned, contractVersion int, buckets []Bucket, month Month, closedUntil map[string]time.Time, corrections ...Correction) Inputs {
+	return newInputs(c, slos, contractVersion, buckets, month, closedUntil, corrections)
 }
 
 // Canonical returns the report as JSON with a stable order of fields, unescaped, ending with a newline.

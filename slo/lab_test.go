@@ -24,7 +24,7 @@ import (
 // lab runs generated rules in Prometheus' own rule engine, in virtual time: scrapes and evaluations happen in the order
 // of their times, and a scrape becomes visible only when it is committed.
 type lab struct {
-	t       *testing.T
+	t       testing.TB
 	db      *tsdb.DB
 	engine  *promql.Engine
 	groups  []*rules.Group
@@ -42,7 +42,7 @@ type scrape struct {
 
 var labStart = time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 
-func newLab(t *testing.T, slos ...SLO) *lab {
+func newLab(t testing.TB, slos ...SLO) *lab {
 	t.Helper()
 	opts := tsdb.DefaultOptions()
 	opts.RetentionDuration = int64(100 * 24 * time.Hour / time.Millisecond)
@@ -71,6 +71,11 @@ func (l *lab) load(slos []SLO) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
+	l.loadText(text)
+}
+
+// loadText loads a rule file.
+func (l *lab) loadText(text []byte) {
 	file := filepath.Join(l.t.TempDir(), "rules.yaml")
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		l.t.Fatal(err)
@@ -239,7 +244,7 @@ func (l *lab) increments(s SLO) []IncrementSeries {
 	return out
 }
 
-func parseSeries(t *testing.T, text string) labels.Labels {
+func parseSeries(t testing.TB, text string) labels.Labels {
 	t.Helper()
 	q, err := parseQuery(text)
 	if err != nil {

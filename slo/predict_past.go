@@ -28,7 +28,7 @@ func pastOf(s SLO, labels map[string]string, buckets []Bucket, now time.Time) *p
 	}
 	mine := chosen(s, labels, buckets)
 	for _, b := range mine {
-		if b.Start.Before(since) {
+		if b.Start.Before(since) || b.imputed() {
 			continue
 		}
 		if h.first.IsZero() || b.Start.Before(h.first) {
@@ -49,11 +49,14 @@ func pastOf(s SLO, labels map[string]string, buckets []Bucket, now time.Time) *p
 		}
 		a := &h.fine[min(int(b.Start.Sub(begin)/h.width), len(h.fine)-1)]
 		a.errors, a.total = a.errors+b.Errors(), a.total+b.Total
-		if b.Expect > 0 {
-			a.seen = max(a.seen, min(1, float64(b.Seen)/float64(b.Expect)))
-		} else {
-			a.seen = 1
+		if b.imputed() {
+			continue
 		}
+		seen := 1.0
+		if b.Expect > 0 {
+			seen = min(1, float64(b.Seen)/float64(b.Expect))
+		}
+		a.seen = max(a.seen, seen)
 	}
 	for i, a := range h.fine {
 		to := &h.hours[i/perHour]
@@ -164,12 +167,26 @@ func (h *past) usualTraffic(season int, otherwise []float64) []float64 {
 	return sum
 }
 
-// suffixSums returns at k what happened in the last k hours.
-func (h *past) suffixSums() []amount {
-	sums := make([]amount, len(h.hours)+1)
+// rollingOut returns what a window of that length still holds of the past now and after each hour ahead.
+func (h *past) rollingOut(steps int, length time.Duration) []amount {
+	suffix := make([]amount, len(h.hours)+1) // at k what happened in the last k hours
 	for k := range h.hours {
 		a := h.hours[len(h.hours)-1-k]
-		sums[k+1] = amount{errors: sums[k].errors + a.errors, total: sums[k].total + a.total}
+		suffix[k+1] = amount{errors: suffix[k].errors + a.errors, total: suffix[k].total + a.total}
 	}
-	return sums
+	out := make([]amount, steps+1)
+	keep := int(math.Round(length.Hours()))
+	for i := range out {
+		out[i] = suffix[min(max(0, keep-i), len(h.hours))]
+	}
+	return out
+}
+
+// since sums what happened from a time on.
+func (h *past) since(from time.Time) (sum amount) {
+	ago := int((h.end.Sub(from) + h.width - 1) / h.width)
+	for _, a := range h.fine[len(h.fine)-min(max(0, ago), len(h.fine)):] {
+		sum.errors, sum.total = sum.errors+a.errors, sum.total+a.total
+	}
+	return sum
 }

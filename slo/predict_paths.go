@@ -56,14 +56,9 @@ func (f *futures) frame(w Window, from, until time.Time) {
 		horizon = math.Max(1, math.Round(until.Sub(from).Hours()/2)) // from the window's begin to one window ahead is two
 	}
 	f.steps = max(1, int(math.Ceil(horizon-1e-9)))
-	suffix := h.suffixSums()
-	keep := int(math.Round(h.end.Sub(from).Hours())) // what is in the window now
-	f.inWindow = make([]amount, f.steps+1)
-	for i := range f.inWindow {
-		f.inWindow[i] = suffix[min(max(0, keep), len(h.hours))]
-		if !f.calendar {
-			keep--
-		}
+	f.inWindow = f.past.rollingOut(f.steps, until.Sub(from)/2)
+	if f.calendar {
+		f.inWindow = slices.Repeat([]amount{h.since(from)}, f.steps+1)
 	}
 	usual := h.rhythm()
 	f.expected = make([]float64, f.steps)

@@ -48,7 +48,8 @@ func (s SLO) MeasuredEvery(window time.Duration) time.Duration {
 // Condition is the condition of one burn alert in Go: it holds when the rule's expression has a value.
 type Condition struct {
 	Tier
-	Recent   time.Duration // the fastest tier's short window
+	Recent   time.Duration // the span that says whether trouble goes on
+	Between  time.Duration // a window between short and long that the guard looks at too; 0 where there is none
 	Keep     time.Duration // how long the alert goes on firing after the condition ends
 	Interval time.Duration // between evaluations
 
@@ -74,13 +75,14 @@ func (s SLO) Conditions() []Condition {
 		if ticket && s.Alerting.TicketOff || !ticket && s.Alerting.PageOff {
 			continue
 		}
-		one := Condition{Tier: t, Recent: tiers[0].Short, Interval: s.Interval, budget: budget, guard: guard, resetAt: t.resetAt(budget)}
+		one := Condition{Tier: t, Recent: s.recent(), Interval: s.Interval, budget: budget, guard: guard, resetAt: t.resetAt(budget)}
 		one.limit, _ = t.threshold(budget)
 		one.resets = t.Short > one.Recent
+		one.Between = between(tiers, t)
 		if ticket {
 			one.Interval = max(s.Interval, min(5*s.Interval, time.Minute))
 			if one.resets {
-				one.Keep = one.Recent
+				one.Keep = tiers[0].Short
 			}
 		}
 		out = append(out, one)
@@ -94,8 +96,9 @@ func (s SLO) GuardInForce() float64 {
 	return s.guard(c.judged || s.Slices != (Slices{}))
 }
 
-// Fires reports whether the condition holds over the tier's two windows and the fastest tier's short one; see burnAlert.
-func (c Condition) Fires(short, long, recent Reading) bool {
+// Fires reports whether the condition holds over the tier's two windows, the last minutes and the window
+// between; see burnAlert.
+func (c Condition) Fires(short, long, recent, between Reading) bool {
 	if short.Total <= 0 || long.Total <= 0 {
 		return false
 	}
@@ -104,11 +107,20 @@ func (c Condition) Fires(short, long, recent Reading) bool {
 	if !(s > c.limit && r > c.limit) {
 		return false
 	}
-	if c.guard > 0 && !((r*math.Log(r/c.budget)-r+c.budget)*long.Total+0.5*math.Log(6.283185*r*long.Total) > c.guard) {
+	if c.guard > 0 && !c.beyondChance(long) && !(c.Between > 0 && c.beyondChance(between)) {
 		return false
 	}
 	if !c.resets {
 		return true
 	}
 	return recent.Total > 0 && recent.Errors()/recent.Total > c.resetAt || recent.Seen && s*recent.Total < resetMinimum
+}
+
+// beyondChance reports whether chance alone does not explain the errors of the window.
+func (c Condition) beyondChance(r Reading) bool {
+	if r.Total <= 0 {
+		return false
+	}
+	ratio := r.Errors() / r.Total
+	return (ratio*math.Log(ratio/c.budget)-ratio+c.budget)*r.Total+0.5*math.Log(6.283185*ratio*r.Total) > c.guard
 }

@@ -9,11 +9,19 @@ import (
 
 // contractSpec is the spec of a nines/v1 Tenant as written.
 type contractSpec struct {
-	Name     string        `yaml:"name"`
-	Tier     string        `yaml:"tier"`
-	Zone     string        `yaml:"zone"`
-	Region   string        `yaml:"region"`
-	Promises []promiseSpec `yaml:"promises"`
+	Name       string          `yaml:"name"`
+	Tier       string          `yaml:"tier"`
+	Zone       string          `yaml:"zone"`
+	Region     string          `yaml:"region"`
+	Promises   []promiseSpec   `yaml:"promises"`
+	Exclusions *exclusionsSpec `yaml:"exclusions"`
+}
+
+type exclusionsSpec struct {
+	Maintenance *bool    `yaml:"maintenance"`
+	Corrections *bool    `yaml:"corrections"`
+	Announced   bool     `yaml:"announced"`
+	MaxHours    *float64 `yaml:"maxHoursPerMonth"`
 }
 
 type promiseSpec struct {
@@ -53,7 +61,26 @@ func ReadContract(d manifest.Document) (Contract, manifest.Problems) {
 		c.credits(path+".credits", promise)
 		out.Promises = append(out.Promises, promise)
 	}
+	out.Exclusions = c.exclusions("spec.exclusions", spec.Exclusions)
 	return out, c.problems
+}
+
+// exclusions checks which corrections the contract lets count.
+func (c *checker) exclusions(path string, e *exclusionsSpec) *Exclusions {
+	if e == nil {
+		return nil
+	}
+	out := &Exclusions{Maintenance: e.Maintenance == nil || *e.Maintenance, Corrections: e.Corrections == nil || *e.Corrections, Announced: e.Announced}
+	if e.MaxHours != nil {
+		out.MaxHoursPerMonth = *e.MaxHours
+		if h := *e.MaxHours; !(h > 0 && h <= 31*24) {
+			c.refuse(path+".maxHoursPerMonth", "%v is not in (0, 744]; write hours a month, or maintenance: false where none counts", h)
+		}
+	}
+	if !out.Maintenance && (out.Announced || e.MaxHours != nil) {
+		c.refuse(path+".maintenance", "is false, so announced and maxHoursPerMonth mean nothing; remove them, or let maintenance count")
+	}
+	return out
 }
 
 // credits checks the ladder: from the highest bound down, each with more credit than the one before.

@@ -19,7 +19,7 @@ const (
 	longPeriod   = 35 * day         // periods beyond are summed less often, see periodStep
 	longEvery    = 30 * time.Minute // that often
 	maintenance  = "nines_slo_maintenance"
-	resetMinimum = 5 // errors to expect in the fastest window, so that their absence says that trouble is over
+	resetMinimum = 8 // errors to expect in the last minutes, so that their absence says that trouble is over
 )
 
 // ruleWriter writes the rules of one SLO, or of one further objective of it.
@@ -214,7 +214,7 @@ func (w *ruleWriter) slow() {
 // beyond the period say nothing, but for the shortest.
 func (w *ruleWriter) windows(fast bool) []time.Duration {
 	period := w.Window.Length()
-	all := append(slices.Concat(fastWindows, slowWindows), period)
+	all := append(slices.Concat(fastWindows, slowWindows), period, w.recent())
 	for _, t := range w.tiers {
 		all = append(all, t.Short, t.Long)
 	}
@@ -226,8 +226,8 @@ func (w *ruleWriter) windows(fast bool) []time.Duration {
 }
 
 // ratios record the error ratio of each window, by the budget's labels, as a ratio of sums: traffic weighs as it
-// should. Windows without traffic have no ratio. For the tiers' long windows and the fastest short one the number of
-// events is kept: the guard and the reset look at it.
+// should. Windows without traffic have no ratio. For the windows that the guard and the reset look at, the number of
+// events is kept.
 func (w *ruleWriter) ratios(windows []time.Duration) {
 	fastErrors, fastTotal := w.errorCounted(), w.totalCounted()
 	slowErrors, slowTotal := w.sumMetrics()
@@ -238,7 +238,7 @@ func (w *ruleWriter) ratios(windows []time.Duration) {
 		}
 		text := promDuration(window)
 		over := w.selector + "[" + text + "]))"
-		counts := window == w.tiers[0].Short || slices.ContainsFunc(w.tiers, func(t Tier) bool { return t.Long == window })
+		counts := window == w.recent() || slices.ContainsFunc(w.tiers, func(t Tier) bool { return t.Long == window || between(w.tiers, t) == window })
 		if counts {
 			w.record("slo:sli_events:count"+text, "", w.sum, "sum_over_time(", total, over)
 			w.record("slo:sli_error:ratio_rate"+text, text, w.sum, "sum_over_time(", errors, over, "\n/\n(", w.sum, "slo:sli_events:count", text, w.selector, ") > 0)")

@@ -205,4 +205,6 @@ type Status struct {
 	// Prediction says from the history whether the budget lasts, without its fan; nil where none was made, as in StatusOf.
 	Prediction *Prediction `json:"prediction,omitempty"`
 	Version    int         `json:"version"` // of the SLO's definition
+	// Adjusted is what corrections and the gap policy made of what was measured; zero where they changed nothing.
+	Adjusted Adjusted `json:"adjusted,omitzero"`
 }

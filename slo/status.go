@@ -2,6 +2,7 @@ package slo
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -52,15 +53,17 @@ func Groups(v Versioned, buckets []Bucket, live []IncrementSeries) []map[string]
 
 // StatusOf tells how the promise stands at now for one value of its BudgetBy labels, from the ledger's buckets and the
 // live increments after the last of them; increments that a bucket already holds are left out, so handing over too many
-// is harmless. Buckets and series of other SLOs or labels are ignored.
-func StatusOf(v Versioned, labels map[string]string, buckets []Bucket, live []IncrementSeries, now time.Time) Status {
+// is harmless. Buckets and series of other SLOs or labels are ignored, and so are corrections of other SLOs; those of
+// this one are applied. Counts are what counts: corrected, and with what the SLO's gap policy makes of intervals without
+// data; Adjusted tells the difference from what was measured.
+func StatusOf(v Versioned, labels map[string]string, buckets []Bucket, live []IncrementSeries, now time.Time, corrections ...Correction) Status {
 	s := v.SLO.withDefaults()
 	from, to := s.Window.Bounds(now)
-	seen := gather(s, labels, buckets, live, from, now)
+	seen := gather(s, labels, buckets, live, from, now, CorrectionsOf(s, corrections))
 	status := Status{
 		SLO: s.ID, Service: s.Service, Name: s.Name, Labels: s.BudgetLabels(Series{}), Objective: s.Objective,
 		From: from, To: to, Counts: seen.counts, SLI: 100, Traffic: seen.counts.Total > 0, FirstSeen: seen.first,
-		Coverage: seen.coverage(s, now), Version: v.Version,
+		Coverage: seen.coverage(s), Version: v.Version, Adjusted: seen.adjusted,
 	}
 	for _, l := range s.BudgetBy {
 		status.Labels[l] = labels[l]
@@ -99,78 +102,204 @@ func exhaustion(st Status, w Window, now time.Time) time.Time {
 
 // gathered is what a window holds of one budget.
 type gathered struct {
-	counts Counts    // in the window
-	recent Counts    // in the last burnSpan
-	first  time.Time // start of the first bucket, or of the first live interval
-	seen   int       // base intervals with an increment in any series
-	live   bool      // seen includes live increments
-	width  time.Duration
+	counts   Counts    // in the window, as they count
+	recent   Counts    // in the last burnSpan
+	first    time.Time // start of the first bucket, or of the first live interval, corrected away or not
+	known    time.Time // up to where everything could have been seen
+	closed   time.Time // end of the SLO's last bucket, whoever it belongs to: all of an SLO is closed together
+	seen     int       // base intervals with an increment in any series, outside of excluded spans
+	width    time.Duration
+	excluded []span // left out for the whole budget
+	adjusted Adjusted
+	imputed  []Bucket
+
+	buckets []Bucket          // of this budget, as recorded
+	live    []IncrementSeries // after closed, as recorded
 }
 
-func gather(s SLO, labels map[string]string, buckets []Bucket, live []IncrementSeries, from, now time.Time) gathered {
+// gather applies the corrections, which must be the SLO's.
+func gather(s SLO, labels map[string]string, buckets []Bucket, live []IncrementSeries, from, now time.Time, corrections []Correction) gathered {
 	g := gathered{width: bucketWidth}
-	var closed time.Time // end of the SLO's last bucket, whoever it belongs to: all of an SLO is closed together
-	perStart := map[time.Time]int{}
-	for _, b := range buckets {
-		if b.SLO != s.ID {
-			continue
-		}
-		if b.end().After(closed) {
-			closed, g.width = b.end(), b.Width
-		}
-		if b.Start.Before(from) || !s.hasLabels(b.Series, labels) {
-			continue
-		}
-		g.add(b.Counts, b.Start, b.Start.Before(now.Add(-burnSpan)))
-		perStart[b.Start] = max(perStart[b.Start], b.Seen)
+	g.collect(s, labels, buckets, from)
+	g.collectLive(s, labels, live, later(g.closed, from), now)
+	g.known = now.Add(-s.closingLag())
+	if len(g.live) == 0 {
+		g.known = epochFloor(g.known, g.width) // without live increments the open bucket is still on its way
 	}
-	for _, n := range perStart {
-		g.seen += n
+	series := g.series()
+	if len(series) == 0 {
+		series = []Series{s.SeriesOf(labels)}
 	}
-	g.addLive(s, labels, live, later(closed, from), now)
+	g.excluded = spansOf(ModeExclude, series, corrections, g.width)
+	g.count(corrections, from, now)
+	slots := g.slots(s)
+	if s.Gap == GapGood || s.Gap == GapBad {
+		g.impute(s, slots, spansOf(ModeGood, series, corrections, g.width), now)
+	}
 	return g
 }
 
-func (g *gathered) addLive(s SLO, labels map[string]string, live []IncrementSeries, after, now time.Time) {
-	times := map[int64]bool{}
+// collect keeps the buckets of this budget and window; where that is all of them, as callers mostly see to, without a copy.
+func (g *gathered) collect(s SLO, labels map[string]string, buckets []Bucket, from time.Time) {
+	var last Series // labels are read once for each run of a series
+	var belongs bool
+	mine := make([]bool, len(buckets))
+	count := 0
+	for i, b := range buckets {
+		if b.SLO != s.ID {
+			continue
+		}
+		if b.end().After(g.closed) {
+			g.closed, g.width = b.end(), b.Width
+		}
+		if b.Start.Before(from) {
+			continue
+		}
+		if b.Series != last {
+			last, belongs = b.Series, s.hasLabels(b.Series, labels)
+		}
+		if belongs {
+			mine[i] = true
+			count++
+			g.begin(b.Start)
+		}
+	}
+	if count == len(buckets) {
+		g.buckets = buckets
+		return
+	}
+	g.buckets = make([]Bucket, 0, count)
+	for i, keep := range mine {
+		if keep {
+			g.buckets = append(g.buckets, buckets[i])
+		}
+	}
+}
+
+func (g *gathered) collectLive(s SLO, labels map[string]string, live []IncrementSeries, after, now time.Time) {
 	for id, points := range merged(live) {
 		if id.SLO != s.ID || !s.hasLabels(id, labels) {
 			continue
 		}
-		for _, p := range points {
-			if !p.At.After(after) || p.At.After(now) {
-				continue
-			}
-			c := Counts{Good: min(max(p.Total-p.Errors, 0), p.Total), Total: p.Total}
-			g.add(c, p.At.Add(-s.Interval), !p.At.After(now.Add(-burnSpan)))
-			times[p.At.UnixNano()] = true
+		points = slices.DeleteFunc(points, func(p Increment) bool { return !p.At.After(after) || p.At.After(now) })
+		if len(points) > 0 {
+			g.live = append(g.live, IncrementSeries{Series: id, Points: points})
+			g.begin(points[0].At.Add(-s.Interval))
 		}
 	}
-	g.live = len(times) > 0
-	g.seen += len(times)
+	slices.SortFunc(g.live, func(a, b IncrementSeries) int {
+		return compareBuckets(Bucket{Series: a.Series}, Bucket{Series: b.Series})
+	})
 }
 
-func (g *gathered) add(c Counts, start time.Time, old bool) {
-	g.counts = g.counts.Add(c)
-	if !old {
-		g.recent = g.recent.Add(c)
-	}
+func (g *gathered) begin(start time.Time) {
 	if g.first.IsZero() || start.Before(g.first) {
 		g.first = start.UTC()
 	}
 }
 
-// coverage is the share of base intervals seen since the first one, up to what could be known by now: the settle time
-// and two intervals are still on their way, and without live increments so is the open bucket.
-func (g gathered) coverage(s SLO, now time.Time) float64 {
+func (g *gathered) series() []Series {
+	found := map[Series]bool{}
+	for _, b := range g.buckets {
+		found[b.Series] = true
+	}
+	for _, l := range g.live {
+		found[l.Series] = true
+	}
+	return slices.Collect(maps.Keys(found))
+}
+
+// count adds up what counts, and what corrections changed.
+func (g *gathered) count(corrections []Correction, from, now time.Time) {
+	recently := now.Add(-burnSpan)
+	buckets, closed := Correct(g.buckets, corrections)
+	live, open := CorrectIncrements(g.live, g.width, corrections)
+	for _, b := range buckets {
+		g.add(b.Counts, !b.Start.Before(recently))
+	}
+	for _, l := range live {
+		for _, p := range l.Points {
+			g.add(p.counts(), p.At.After(recently))
+		}
+	}
+	effect := closed.Add(open)
+	excluded := lengthIn(g.excluded, from, now)
+	if len(effect.By) == 0 && excluded == 0 {
+		return
+	}
+	g.adjusted = Adjusted{Measured: g.counts.Add(effect.Excluded), Excluded: effect.Excluded, Forgiven: effect.Forgiven, ExcludedMinutes: excluded.Minutes()}
+	g.adjusted.Measured.Good -= effect.Forgiven
+	for _, one := range effect.By {
+		g.adjusted.Corrections = append(g.adjusted.Corrections, one.ID)
+	}
+}
+
+func (g *gathered) add(c Counts, recent bool) {
+	g.counts = g.counts.Add(c)
+	if recent {
+		g.recent = g.recent.Add(c)
+	}
+}
+
+// slots lines up what was seen outside of excluded spans, bucket by bucket, and counts it in g.seen. Live increments
+// that may still be joined by others are not among the slots.
+func (g *gathered) slots(s SLO) []slot {
+	found := slotsOf(g.buckets, time.Time{}, g.excluded)
+	for _, of := range found {
+		g.seen += of.seen
+	}
+	times := map[int64]bool{}
+	open := map[int64]*slot{}
+	for _, l := range g.live {
+		for _, p := range l.Points {
+			start := startOf(p.At, g.width)
+			if times[p.At.UnixNano()] || holds(g.excluded, start, start.Add(g.width)) {
+				continue
+			}
+			times[p.At.UnixNano()] = true
+			g.seen++
+			if p.At.After(g.known) {
+				continue
+			}
+			at := start.UnixNano()
+			if open[at] == nil {
+				of := span{later(start, later(g.closed, g.first)), earlier(start.Add(g.width), g.known)}
+				open[at] = &slot{span: of, expect: int(of.to.Sub(of.from) / s.Interval)}
+			}
+			open[at].seen++
+		}
+	}
+	for _, at := range slices.Sorted(maps.Keys(open)) {
+		found = append(found, *open[at])
+	}
+	return found
+}
+
+// impute adds what the gap policy makes of base intervals without data.
+func (g *gathered) impute(s SLO, slots []slot, good []span, now time.Time) {
+	if g.first.IsZero() || g.seen == 0 {
+		return
+	}
+	gaps := slices.DeleteFunc(gapsOf(slots, g.first, g.known, s.Interval, g.width), func(of gap) bool { return holds(g.excluded, of.from, of.to) })
+	measured := g.counts
+	g.imputed = impute(s.Gap, gaps, g.counts.Total/float64(g.seen), good)
+	for _, b := range g.imputed {
+		g.add(b.Counts, !b.Start.Before(now.Add(-burnSpan)))
+		g.adjusted.Imputed += b.Expect
+		g.adjusted.ImputedCounts = g.adjusted.ImputedCounts.Add(b.Counts)
+	}
+	if len(g.imputed) > 0 && g.adjusted.Measured == (Counts{}) {
+		g.adjusted.Measured = measured
+	}
+}
+
+// coverage is the share of base intervals seen since the first one, up to what could be known by now; excluded spans are
+// neither seen nor missing.
+func (g gathered) coverage(s SLO) float64 {
 	if g.first.IsZero() {
 		return 0
 	}
-	known := now.Add(-s.closingLag())
-	if !g.live {
-		known = epochFloor(known, g.width)
-	}
-	expect := int(known.Sub(g.first) / s.Interval)
+	expect := int((g.known.Sub(g.first) - lengthIn(g.excluded, g.first, g.known)) / s.Interval)
 	if expect <= 0 {
 		return 1
 	}

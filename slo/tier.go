@@ -50,6 +50,24 @@ func scaled(window, period, interval time.Duration) time.Duration {
 	return time.Duration(float64(window) * scale).Round(interval)
 }
 
+// between returns the short window of the next tier where it lies between the windows of t, and 0 where none does.
+func between(tiers []Tier, t Tier) time.Duration {
+	for i, one := range tiers {
+		if one.Name == t.Name && i > 0 && i+1 < len(tiers) {
+			if next := tiers[i+1].Short; next > t.Short && next < t.Long {
+				return next
+			}
+		}
+	}
+	return 0
+}
+
+// recent is the span that says whether trouble goes on: three minutes, of at least three increments, and not longer than
+// the fastest tier's short window.
+func (s SLO) recent() time.Duration {
+	return min(max(3*s.Interval, 3*time.Minute), s.Tiers()[0].Short)
+}
+
 // threshold returns the error ratio above which the tier fires. Where Factor times the budget is out of reach, because
 // the objective is low (14.4 x 10 % for 90 %), it is a ratio that a total outage still exceeds.
 func (t Tier) threshold(budget float64) (ratio float64, capped bool) {

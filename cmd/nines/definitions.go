@@ -98,7 +98,8 @@ func (a *cli) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(map[string]any{"documents": len(set.Records), "problems": []any{}}, func() {
+			return a.show(map[string]any{"documents": len(set.Records), "problems": []any{}, "notes": noteBodies(set.Notes)}, func() {
+				a.printLosses(conversion{Notes: noteBodies(set.Notes)})
 				a.printf("%d documents in %d files are fine\n", len(set.Records), len(files))
 			})
 		},

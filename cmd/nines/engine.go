@@ -42,6 +42,7 @@ func (a *cli) engineCommand() *cobra.Command {
 	f.StringVar(&c.ConfigFile, "config", "", "Prometheus configuration file")
 	f.StringVar(&c.RuleDir, "rules", "", "folder of rule files")
 	f.StringVar(&c.AlertsURL, "alerts-url", "", "Alertmanager API to send alerts to, without /api/v2")
+	f.StringVar(&c.ControlPlane, "control-plane", "", "host:port of the control plane's /metrics, scraped unless the configuration has it")
 	f.DurationVar(&c.Retention, "retention", def.Retention, "how long samples are kept")
 	f.Int64Var(&c.MemoryLimit, "memory", def.EngineMemory, "soft memory limit in bytes")
 	f.StringVar(&otlp, "otlp-endpoint", "", "OpenTelemetry collector for traces, http://host:4318")

@@ -121,7 +121,14 @@ func (a *cli) incidentsShow() *cobra.Command {
 			if err := api.get(c.Context(), incidentPath(ids[0])+"/timeline", nil, &timeline); err != nil {
 				return err
 			}
-			return a.show(map[string]any{"incident": i, "timeline": timeline.Events}, func() { a.printIncident(i, timeline.Events) })
+			var before precedingBody
+			if err := api.get(c.Context(), incidentPath(ids[0])+"/changes", nil, &before); err != nil && !fault.Is(err, fault.Forbidden) { // not for tenants
+				return err
+			}
+			return a.show(map[string]any{"incident": i, "timeline": timeline.Events, "changes": before.Changes}, func() {
+				a.printIncident(i, timeline.Events)
+				a.printPreceding(before.Changes)
+			})
 		},
 	}
 }
@@ -142,6 +149,9 @@ func (a *cli) printIncident(i incident, timeline []incidents.Event) {
 		{"opened", clock(i.OpenedAt) + " (" + ago(i.OpenedAt) + ")"}, {"runbook", orMissing(i.RunbookURL)},
 	} {
 		a.printf("  %-13s %s\n", row[0], printable(row[1]))
+	}
+	if r := i.PostmortemRequired; r != nil {
+		a.printf("  %-13s %s\n", "postmortem", "required: "+printable(r.Reason))
 	}
 	a.printf("\n")
 	for _, e := range timeline {

@@ -82,7 +82,7 @@ func (a *cli) root() *cobra.Command {
 		a.serveCommand(), a.engineCommand(),
 		a.applyCommand(), a.validateCommand(), a.diffCommand(), a.exportCommand(),
 		a.sloCommand(), a.incidentsCommand(), a.reportCommand(), a.postureCommand(),
-		a.capacityCommand(), a.costCommand(), a.tokensCommand(), a.usersCommand(),
+		a.capacityCommand(), a.costCommand(), a.gateCommand(), a.changesCommand(), a.tokensCommand(), a.usersCommand(),
 	)
 	return root
 }
@@ -98,6 +98,10 @@ func (a *cli) exit(err error) int {
 	case errors.As(err, &usage):
 		fmt.Fprintf(a.err, "nines: %v\nSee 'nines --help'.\n", err)
 		return exitUsage
+	}
+	var refused notAllowed
+	if errors.As(err, &refused) {
+		return refused.code // it is shown already
 	}
 	var f *fault.Error
 	if !errors.As(err, &f) {

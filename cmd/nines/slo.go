@@ -19,7 +19,10 @@ type statusesBody struct {
 }
 
 func (a *cli) sloCommand() *cobra.Command {
-	return group("slo", "Promises: their state, and rules for any Prometheus", a.sloStatus(), a.sloGenerate())
+	return group("slo", "Promises: their state, and rules for any Prometheus",
+		a.sloStatus(), a.sloGenerate(), a.sloConvert(), a.sloInit(), a.sloBacktest(),
+		a.sloCorrections(), a.sloMaintenance(), a.sloBudget(),
+	)
 }
 
 func (a *cli) sloStatus() *cobra.Command {
@@ -63,6 +66,7 @@ func (a *cli) printStatuses(answer statusesBody) {
 	}
 	a.table([]string{"promise", "for", "objective", "measured", "budget left", "burn", "gone by", "coverage"}, rows)
 	a.printf("\nMeasured over each promise's window up to now; coverage is the share of it that was seen since the first data.\n")
+	a.printAdjusted(answer.Statuses)
 }
 
 func labelText(labels map[string]string) string {

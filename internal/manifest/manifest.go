@@ -142,10 +142,12 @@ func Read(f File) ([]Document, Problems) {
 		if err != nil {
 			return docs, append(problems, yamlProblems(f.Name, err)...)
 		}
-		doc, ps := envelope(f.Name, &n)
-		problems = append(problems, ps...)
-		if len(ps) == 0 && doc.Root != nil {
-			docs = append(docs, doc)
+		for _, root := range roots(&n) {
+			doc, ps := envelope(f.Name, root)
+			problems = append(problems, ps...)
+			if len(ps) == 0 && doc.Root != nil {
+				docs = append(docs, doc)
+			}
 		}
 	}
 }
@@ -166,17 +168,19 @@ func envelope(file string, n *yaml.Node) (Document, Problems) {
 		return doc, problems
 	}
 	var head struct {
-		APIVersion string   `yaml:"apiVersion"`
-		Version    string   `yaml:"version"`
-		Kind       string   `yaml:"kind"`
-		Metadata   Metadata `yaml:"metadata"`
+		APIVersion string `yaml:"apiVersion"`
+		Version    string `yaml:"version"`
+		Kind       string `yaml:"kind"`
 	}
 	if err := root.Decode(&head); err != nil {
 		return doc, yamlProblems(file, err)
 	}
-	doc.APIVersion, doc.Kind, doc.Metadata = head.APIVersion, head.Kind, head.Metadata
+	doc.APIVersion, doc.Kind = head.APIVersion, head.Kind
 	if doc.APIVersion == "" {
 		doc.APIVersion = head.Version
+	}
+	if err := doc.readMetadata(); err != nil {
+		return doc, yamlProblems(file, err)
 	}
 	switch {
 	case doc.APIVersion == "":

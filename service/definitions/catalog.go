@@ -24,11 +24,12 @@ const (
 	KindTenant    = "Tenant"
 	KindWorkload  = "Workload"
 	KindPrices    = "PriceSheet"
+	KindBudget    = "ErrorBudgetPolicy"
 	KindSloth     = "Sloth"
 	DefaultPolicy = "default" // the policy of alerts that nobody claims
 )
 
-var kinds = []string{KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices}
+var kinds = []string{KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget}
 
 // Contract is a tenant's contract with the version of its definition.
 type Contract struct {
@@ -44,12 +45,14 @@ type Catalog struct {
 	contracts map[string]Contract
 	workloads map[string]autoscale.Workload
 	prices    map[string]cost.PriceSheet
+	budgets   map[string]slo.BudgetPolicy
 }
 
 func newCatalog() *Catalog {
 	return &Catalog{
 		slos: map[string]slo.Versioned{}, policies: map[string]incidents.Policy{}, services: map[string]alerting.Service{},
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
+		budgets: map[string]slo.BudgetPolicy{},
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
+	"github.com/nines-sre/nines/slo/openslo"
 	"gopkg.in/yaml.v3"
 )
 
@@ -24,6 +25,7 @@ const (
 type Set struct {
 	Catalog *Catalog
 	Records []manifest.Record
+	Notes   slo.Notes // on what was read otherwise than its format means it; those that block must not be applied
 }
 
 // Load reads files of every kind and checks each document and all references between them. stored are definitions
@@ -33,7 +35,7 @@ func Load(files []manifest.File, stored []manifest.Record, runbook func(name str
 	if len(files) > maxFiles {
 		return Set{}, manifest.Problems{{File: files[0].Name, Message: fmt.Sprintf("is one of %d files; at most %d are read at once", len(files), maxFiles)}}
 	}
-	l := &loader{catalog: newCatalog(), seen: map[string]manifest.Document{}, runbook: runbook}
+	l := newLoader(runbook)
 	for _, f := range files {
 		docs, problems := manifest.Read(f)
 		l.problems = append(l.problems, problems...)
@@ -44,14 +46,16 @@ func Load(files []manifest.File, stored []manifest.Record, runbook func(name str
 	}
 	fresh := len(l.records)
 	l.addStored(stored)
+	l.addOpenSLO()
 	if !l.unread { // what stands in a document that could not be read would show up again as a dangling reference
 		l.references()
+		l.composites()
 	}
 	if len(l.problems) > maxProblems {
 		more := len(l.problems) - maxProblems
 		l.problems = append(l.problems.Sorted()[:maxProblems], manifest.Problem{File: "...", Message: fmt.Sprintf("and %d problems more", more)})
 	}
-	return Set{Catalog: l.catalog, Records: l.records[:fresh]}, l.problems
+	return Set{Catalog: l.catalog, Records: l.records[:fresh], Notes: l.notes}, l.problems
 }
 
 type loader struct {
@@ -59,9 +63,16 @@ type loader struct {
 	records  []manifest.Record
 	seen     map[string]manifest.Document // where each kind/name was defined
 	docs     []referring
+	openslo  []versioned                  // read as one set, when all are there
+	slos     map[string]manifest.Document // where each SLO was defined
+	notes    slo.Notes
 	problems manifest.Problems
 	unread   bool // some document did not even parse
 	runbook  func(string) bool
+}
+
+func newLoader(runbook func(string) bool) *loader {
+	return &loader{catalog: newCatalog(), seen: map[string]manifest.Document{}, slos: map[string]manifest.Document{}, runbook: runbook}
 }
 
 // referring is a document whose references are still to be checked.
@@ -87,12 +98,21 @@ func (l *loader) addStored(stored []manifest.Record) {
 }
 
 func (l *loader) add(d manifest.Document, version int) {
-	if d.APIVersion == "prometheus/v1" && d.Kind == "" {
-		l.addSloth(d, version)
+	switch {
+	case d.APIVersion == slo.SlothVersion && d.Kind == "":
+		slos, notes, problems := slo.ReadSlothNoting(d)
+		l.addSloth(d, KindSloth, "service", version, slos, notes, problems)
 		return
-	}
-	if d.APIVersion != manifest.APIVersion {
-		l.fail(d.Problem("apiVersion", "%q is not known; this version reads %s and Sloth's prometheus/v1", d.APIVersion, manifest.APIVersion))
+	case d.APIVersion == slo.ServiceLevelVersion:
+		slos, notes, problems := slo.ReadServiceLevel(d)
+		l.addSloth(d, KindServiceLevel, "spec.service", version, slos, notes, problems)
+		return
+	case openslo.Is(d.APIVersion):
+		l.keepOpenSLO(d, version)
+		return
+	case d.APIVersion != manifest.APIVersion:
+		l.fail(d.Problem("apiVersion", "%q is not known; this version reads %s, Sloth's %s and %s, and %s", d.APIVersion,
+			manifest.APIVersion, slo.SlothVersion, slo.ServiceLevelVersion, openslo.V1))
 		return
 	}
 	if !slices.Contains(kinds, d.Kind) {
@@ -147,27 +167,13 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		l.catalog.workloads[name] = w
 		l.refer(d, reference{"spec.service", KindService, w.Service})
 		return problems
+	case KindBudget:
+		return l.addBudgetPolicy(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
 		return problems
 	}
-}
-
-func (l *loader) addSloth(d manifest.Document, version int) {
-	slos, problems := slo.ReadSloth(d)
-	l.fail(problems...)
-	if len(slos) == 0 {
-		return
-	}
-	service := slos[0].Service
-	if !l.claim(d, KindSloth, service) {
-		return
-	}
-	for _, s := range slos {
-		l.claimSLO(d, s, version)
-	}
-	l.records = append(l.records, recordOf(d, KindSloth, service))
 }
 
 // claim notes that the document defines kind/name, and reports a second definition of it.
@@ -180,16 +186,20 @@ func (l *loader) claim(d manifest.Document, kind, name string) bool {
 	return true
 }
 
-// claimSLO puts the SLO into the catalog; two documents must not make the same id, whatever their formats.
+// claimSLO puts the SLO into the catalog, and with it an SLO for each of its further objectives; two documents must not
+// make the same id, whatever their formats.
 func (l *loader) claimSLO(d manifest.Document, s slo.SLO, version int) {
 	if s.ID == "" {
 		return // its reader has said why
 	}
-	if _, again := l.catalog.slos[s.ID]; again {
-		l.fail(d.Problem("metadata.name", "makes the SLO id %s, which is already taken; ids are <service>-<name>", s.ID))
-		return
+	for _, one := range s.All() {
+		if _, again := l.catalog.slos[one.ID]; again {
+			l.fail(d.Problem("metadata.name", "makes the SLO id %s, which is already taken; ids are <service>-<name>", one.ID))
+			continue
+		}
+		l.catalog.slos[one.ID] = slo.Versioned{SLO: one, Version: version}
+		l.slos[one.ID] = d
 	}
-	l.catalog.slos[s.ID] = slo.Versioned{SLO: s, Version: version}
 }
 
 func (l *loader) refer(d manifest.Document, refs ...reference) {
@@ -215,6 +225,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.services[ref.name]
 	case KindPolicy:
 		_, ok = l.catalog.policies[ref.name]
+	case promised:
+		ok = l.catalog.HasService(ref.name)
 	case KindSLO:
 		_, ok = l.catalog.slos[ref.name]
 	default: // a runbook: one that ships, or a full URL
@@ -223,10 +235,21 @@ func (l *loader) exists(ref reference) bool {
 	return ok
 }
 
-// LoadSLOs reads the SLOs of native and Sloth files alone, without asking that what they refer to is there. Documents
-// of other kinds are passed over.
+// LoadSLOs reads the SLOs of files of every format alone, without asking that what they refer to is there. Documents of
+// other kinds are passed over. Further objectives stand with their SLO, which writes their rules, and are not returned
+// for themselves.
 func LoadSLOs(files []manifest.File) ([]slo.SLO, manifest.Problems) {
-	l := &loader{catalog: newCatalog(), seen: map[string]manifest.Document{}}
+	slos, notes, problems := LoadSLOsNoting(files)
+	problems = append(problems, notes.Blocking()...)
+	if len(slos) == 0 && len(problems) == 0 {
+		problems = append(problems, manifest.Problem{File: files[0].Name, Message: "holds no SLO"})
+	}
+	return slos, problems
+}
+
+// LoadSLOsNoting is LoadSLOs for those who go on without the SLOs that cannot be counted; the notes say which.
+func LoadSLOsNoting(files []manifest.File) ([]slo.SLO, slo.Notes, manifest.Problems) {
+	l := newLoader(nil)
 	for _, f := range files {
 		docs, problems := manifest.Read(f)
 		l.fail(problems...)
@@ -236,12 +259,12 @@ func LoadSLOs(files []manifest.File) ([]slo.SLO, manifest.Problems) {
 			}
 		}
 	}
+	l.addOpenSLO()
 	var slos []slo.SLO
 	for _, v := range l.catalog.SLOs() {
-		slos = append(slos, v.SLO)
+		if v.SLO.Of == "" {
+			slos = append(slos, v.SLO)
+		}
 	}
-	if len(slos) == 0 && len(l.problems) == 0 {
-		l.fail(manifest.Problem{File: files[0].Name, Message: "holds no SLO"})
-	}
-	return slos, l.problems
+	return slos, l.notes, l.problems
 }

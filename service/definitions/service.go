@@ -78,7 +78,7 @@ func (s *Service) apply(ctx context.Context, who access.Principal, files []manif
 	if err != nil {
 		return nil, err
 	}
-	if err := problems.Err(); err != nil {
+	if err := append(problems, set.Notes.Blocking()...).Err(); err != nil {
 		return nil, err
 	}
 	return s.store.ApplyDefinitions(ctx, who, set.Records, prune, dryRun)

@@ -19,6 +19,7 @@ import (
 
 const (
 	selfJob        = "nines-engine"
+	controlJob     = "nines-control-plane"
 	maxConfigBytes = 4 << 20
 )
 
@@ -140,6 +141,13 @@ func (c Config) complete(text []byte, addr string) ([]byte, error) {
 		}
 		jobs.Content = append(jobs.Content, &own)
 	}
+	if c.ControlPlane != "" && !hasJob(jobs, controlJob) && !hasTarget(jobs, c.ControlPlane) {
+		var control yaml.Node
+		if err := control.Encode(c.controlJob()); err != nil {
+			return nil, fmt.Errorf("describe the control plane's job: %w", err)
+		}
+		jobs.Content = append(jobs.Content, &control)
+	}
 	return yaml.Marshal(top)
 }
 
@@ -197,6 +205,36 @@ func (c Config) ownJob(addr string) map[string]any {
 		job["authorization"] = map[string]string{"type": "Bearer", "credentials": c.Token}
 	}
 	return job
+}
+
+// controlJob scrapes the control plane, whose metrics say among others which promises are in maintenance: the rules must
+// know within seconds, whatever the interval of everything else. The text formats carry every bucket of a histogram.
+func (c Config) controlJob() map[string]any {
+	interval := min(5*time.Second, c.ScrapeInterval)
+	return map[string]any{
+		"job_name": controlJob, "scrape_interval": model.Duration(interval).String(), "scrape_timeout": model.Duration(min(interval, 2*time.Second)).String(),
+		"scrape_protocols": []config.ScrapeProtocol{config.OpenMetricsText1_0_0, config.OpenMetricsText0_0_1, config.PrometheusText0_0_4},
+		"static_configs":   []map[string]any{{"targets": []string{c.ControlPlane}}},
+	}
+}
+
+// hasTarget reports whether a static configuration names the address.
+func hasTarget(jobs *yaml.Node, address string) bool {
+	for _, job := range jobs.Content {
+		for key, groups := range pairs(job) {
+			if key.Value != "static_configs" {
+				continue
+			}
+			for _, group := range groups.Content {
+				for field, targets := range pairs(group) {
+					if field.Value == "targets" && slices.ContainsFunc(targets.Content, func(t *yaml.Node) bool { return t.Value == address }) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
 }
 
 func hasJob(jobs *yaml.Node, name string) bool {

@@ -25,6 +25,7 @@ type Config struct {
 	RuleDir        string        // its *.yaml and *.yml are loaded beside the configuration's rule_files
 	AlertsURL      string        // Alertmanager API without /api/v2; "" sends alerts nowhere
 	AlertsToken    string        // bearer token for AlertsURL
+	ControlPlane   string        // host:port whose /metrics is scraped where no job of the configuration has it; "" is none
 	Token          string        // bearer token asked of clients, except for /-/healthy and /-/ready; "" asks for none
 	ExternalURL    string        // how people reach the engine; stands in alerts' generatorURL; http://Listen
 	Retention      time.Duration // 35 days, a calendar month and a margin

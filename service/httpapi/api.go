@@ -137,6 +137,7 @@ func (a *API) mount(app *fiber.App) {
 	a.huma = humafiber.New(app, humaConfig(a.config.Version))
 	for _, mount := range []func(){
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountReports, a.mountCapacity, a.mountEvents,
+		a.mountCorrections, a.mountBudgets, a.mountGate,
 	} {
 		mount()
 	}
@@ -150,7 +151,7 @@ func (d Deps) check() error {
 		"Sessions": d.Sessions == nil, "People": d.People == nil, "Audit": d.Audit == nil, "Definitions": d.Definitions == nil,
 		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
-		"TierOf": d.TierOf == nil, "Metrics": d.Metrics == nil,
+		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Metrics": d.Metrics == nil,
 	} {
 		if missing {
 			return fault.New(fault.Invalid, "httpapi: Deps.%s must be set", name)

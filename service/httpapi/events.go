@@ -22,7 +22,7 @@ type eventsInput struct {
 func (a *API) mountEvents() {
 	register(a, operation{id: "listen", method: get, path: "/events", tag: "Events", role: access.Viewer, audience: anyone, endless: true,
 		produces: "text/event-stream", summary: "Hear of changes as they happen (server-sent events)",
-		about: "Each event is named after what changed (incident, alert, page, definitions, ledger); its data is {topic, tenant, id}. " +
+		about: "Each event is named after what changed (incident, alert, page, definitions, ledger, correction); its data is {topic, tenant, id}. " +
 			"resync says that changes were missed: read everything anew. bye says that the server closes the stream: connect again."}, a.listen)
 }
 

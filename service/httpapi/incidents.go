@@ -66,6 +66,8 @@ type incident struct {
 	UpdatedAt        time.Time          `json:"updatedAt"`
 	URL              string             `json:"url" doc:"The incident's page."`
 	Trace            string             `json:"trace,omitempty" doc:"W3C traceparent of the posting that opened it."`
+
+	PostmortemRequired *incidents.Requirement `json:"postmortemRequired,omitempty" doc:"Why it has to be reviewed, and which error-budget policy asks; absent where it has not."`
 }
 
 // attempt is one try at sending a page, as shown.
@@ -231,6 +233,7 @@ func (a *API) shown(ctx context.Context, i incidents.Incident) incident {
 	if access.PrincipalOf(ctx).Tenant == "" {
 		shown.PolicyName, shown.Step, shown.Loop, shown.NextEscalationAt = i.Policy.Name, i.Step, i.Loop, i.NextEscalationAt
 		shown.AcknowledgedBy, shown.ResolvedBy, shown.Trace = i.AcknowledgedBy, i.ResolvedBy, i.Trace
+		shown.PostmortemRequired = i.PostmortemRequired
 	}
 	return shown
 }

@@ -26,6 +26,9 @@ type Deps struct {
 	Incidents    Incidents
 	Intelligence Intelligence
 	Decisions    Decisions
+	Corrections  Corrections
+	Budgets      Budgets
+	Gate         Gate
 	// Router returns the routes that alerts take now; it is asked at each posting.
 	Router func() incidents.Router
 	// TierOf returns the contract tier of a tenant for request metrics; "" is the operator.

@@ -20,6 +20,8 @@ var sample = map[string]struct{ query, body string }{
 	"list-tokens": {}, "create-token": {body: `{"name":"ci","role":"editor"}`}, "revoke-token": {}, "list-audit": {},
 	"export-definitions": {}, "validate-definitions": {body: `{"files":[]}`}, "diff-definitions": {body: `{"files":[]}`},
 	"apply-definitions": {body: `{"files":[],"prune":true}`}, "list-definition-versions": {},
+	"list-corrections": {query: "from=2026-11-01T00:00:00Z"}, "add-correction": {body: newDisks}, "preview-correction": {body: newDisks},
+	"revoke-correction": {body: `{"reason":"put off"}`}, "get-slo-budget": {query: "by=tenant"},
 	"list-slos": {}, "get-slo": {}, "get-slo-burndown": {query: "points=10"},
 	"list-incidents": {query: "state=triggered,acknowledged"}, "get-incident": {}, "get-incident-timeline": {}, "list-incident-attempts": {},
 	"get-incident-postmortem": {}, "acknowledge-incident": {}, "resolve-incident": {body: `{"reason":"rolled back"}`},
@@ -27,6 +29,8 @@ var sample = map[string]struct{ query, body string }{
 	"list-alerts":       {query: "filter=severity%3Dcritical"}, "get-sla-report": {query: "month=2026-11&tenant=acme"}, "get-posture": {},
 	"get-cost-report": {query: "from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z"},
 	"forecast":        {query: "query=up&horizon=1d&limit=3"}, "recommend": {}, "list-recommendations": {query: "workload=shop"},
+	"ask-gate": {body: `{"service":"shop","change":"r118"}`}, "list-changes": {query: "service=shop"}, "get-change": {}, "list-incident-changes": {},
+	"approve-change": {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},
 }
 
 var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop")

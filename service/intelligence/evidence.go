@@ -32,12 +32,15 @@ type evidence struct {
 	buckets map[string][]slo.Bucket          // in scope, by SLO
 	live    map[string][]slo.IncrementSeries // in scope, after closed, by SLO
 	dark    map[string]error                 // SLOs whose live part could not be had
+
+	corrections []slo.Correction // in force, of any SLO
+	width       time.Duration    // of the ledger's buckets
 }
 
 // gather reads what is known of the SLOs in [from, to]. A ledger that does not answer is an error; a metrics engine that
 // does not leaves the SLO dark. How far the ledger is closed is read first, so that no bucket falls between both.
 func (s *Service) gather(ctx context.Context, scope access.Scope, slos []slo.Versioned, from, to time.Time) (evidence, error) {
-	e := evidence{from: from, to: to, slos: slos, closed: map[string]time.Time{}, buckets: map[string][]slo.Bucket{},
+	e := evidence{from: from, to: to, slos: slos, width: s.bucket(), closed: map[string]time.Time{}, buckets: map[string][]slo.Bucket{},
 		live: map[string][]slo.IncrementSeries{}, dark: map[string]error{}}
 	if len(slos) == 0 {
 		return e, nil
@@ -49,10 +52,14 @@ func (s *Service) gather(ctx context.Context, scope access.Scope, slos []slo.Ver
 	e.closed = closed
 	live := make([]liveAnswer, len(slos))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(atOnce + 1)
+	group.SetLimit(atOnce + 2)
 	group.Go(func() error {
 		buckets, err := s.buckets(ctx, scope, slos, from, to)
 		e.buckets = buckets
+		return err
+	})
+	group.Go(func() (err error) {
+		e.corrections, err = s.corrections(ctx, from)
 		return err
 	})
 	for i, v := range slos {
@@ -235,6 +242,7 @@ type step struct {
 	seen   float64 // share of width, 0..1
 	slo.Counts
 	live    bool
+	imputed bool // nothing was seen; the counts are what the gap policy makes of that
 	version int
 }
 
@@ -265,9 +273,12 @@ func steps(of slo.SLO, buckets []slo.Bucket, live []slo.IncrementSeries) []step 
 			}
 		}
 	}
-	out = slices.AppendSeq(out, maps.Values(increments))
-	slices.SortStableFunc(out, func(a, b step) int { return cmp.Or(a.start.Compare(b.start), cmp.Compare(a.width, b.width)) })
-	return out
+	return inOrder(slices.AppendSeq(out, maps.Values(increments)))
+}
+
+func inOrder(all []step) []step {
+	slices.SortStableFunc(all, func(a, b step) int { return cmp.Or(a.start.Compare(b.start), cmp.Compare(a.width, b.width)) })
+	return all
 }
 
 func liveStep(series slo.Series, p slo.Increment, interval time.Duration) step {

@@ -57,10 +57,17 @@ type past struct {
 	closed  time.Time
 	now     time.Time
 	span    Span
+
+	corrections []slo.Correction
 }
 
 func (p past) points() []BurnPoint {
-	return slo.History(p.of, p.labels, p.buckets, p.live, p.now, slo.Span(p.span))
+	return slo.History(p.of.SLO, p.labels, p.counted(), p.now, slo.Span(p.span))
+}
+
+// counted is what counts of the evidence. Where a gap policy counts what is missing, budgets are looked at one by one.
+func (p past) counted() []slo.Bucket {
+	return slo.Counted(p.of, p.labels, p.buckets, p.live, p.now, p.corrections...)
 }
 
 // past reads what a history needs: the rolling window of each of its points, or the calendar window from its begin.
@@ -109,7 +116,7 @@ func (s *Service) read(ctx context.Context, scope access.Scope, p past) (past, e
 	if err != nil {
 		return past{}, err
 	}
-	p.buckets, p.live, p.closed = e.buckets[id], e.live[id], e.closed[id]
+	p.buckets, p.live, p.closed, p.corrections = e.buckets[id], e.live[id], e.closed[id], e.corrections
 	if p.tenant != "" {
 		p.buckets = slices.DeleteFunc(slices.Clone(p.buckets), func(b slo.Bucket) bool { return b.Tenant != p.tenant })
 		p.live = slices.DeleteFunc(slices.Clone(p.live), func(l slo.IncrementSeries) bool { return l.Series.Tenant != p.tenant })

@@ -51,8 +51,10 @@ func (s *Service) impact(ctx context.Context, scope access.Scope, i incidents.In
 	if err != nil {
 		return incidents.Impact{}, err
 	}
-	all := slices.DeleteFunc(steps(v.SLO, e.buckets[i.SLO], e.live[i.SLO]), func(st step) bool { return !struck(i, v.SLO, st.series) })
-	m := harmed{impact: out, slo: v.SLO, defined: defined, all: all}
+	others := func(st step) bool { return !struck(i, v.SLO, st.series) }
+	m := harmed{impact: out, slo: v.SLO, defined: defined, all: slices.DeleteFunc(e.counted(v), others),
+		raw: slices.DeleteFunc(steps(v.SLO, e.buckets[i.SLO], e.live[i.SLO]), others), corrections: slo.CorrectionsOf(v.SLO, e.corrections), width: e.width}
+	m.keepImputed()
 	if defined {
 		m.reachBack(begin, tier.Short)
 	}
@@ -90,6 +92,33 @@ type harmed struct {
 	slo     slo.SLO
 	defined bool
 	all     []step
+
+	raw         []step // as recorded
+	imputed     slo.Counts
+	corrections []slo.Correction
+	width       time.Duration // of the ledger's buckets
+}
+
+// keepImputed puts what a gap policy counts aside: it is part of the window's budget and of no incident.
+func (m *harmed) keepImputed() {
+	m.all = slices.DeleteFunc(m.all, func(st step) bool {
+		if st.imputed && st.start.Before(m.impact.To) {
+			m.imputed = m.imputed.Add(st.Counts)
+		}
+		return st.imputed
+	})
+}
+
+// excluded returns how much of [from, to] was left out for every series that the incident is about.
+func (m *harmed) excluded(from, to time.Time) time.Duration {
+	series := map[slo.Series]bool{}
+	for _, st := range m.raw {
+		series[st.series] = true
+	}
+	if len(series) == 0 || len(m.corrections) == 0 {
+		return 0
+	}
+	return slo.ExcludedIn(slices.Collect(maps.Keys(series)), m.corrections, m.width, from, to)
 }
 
 // inSpan reports whether a step is counted: all steps that overlap the span.
@@ -194,7 +223,19 @@ func (m *harmed) coverage(now, closed time.Time) {
 			bad += b.width
 		}
 	}
-	switch span := known.Sub(m.impact.From); {
+	left := m.excluded(m.impact.From, known)
+	var raw slo.Counts
+	for _, st := range m.raw {
+		if m.inSpan(st) {
+			raw = raw.Add(st.Counts)
+		}
+	}
+	if words := correctedWords(raw, slo.Counts{Good: m.impact.Total() - m.impact.Errors(), Total: m.impact.Total()}, m.excluded(m.impact.From, m.impact.To)); words != "" {
+		m.impact.Unknown = append(m.impact.Unknown, words)
+	}
+	switch span := known.Sub(m.impact.From) - left; {
+	case left > 0 && span <= 0:
+		m.impact.Coverage = 1 // nothing that counts is left to be missing
 	case span > 0:
 		m.impact.Coverage = min(1, float64(seen)/float64(span))
 	case m.impact.Total() > 0:
@@ -227,7 +268,7 @@ func (m *harmed) budget(windowBegin time.Time) {
 	if m.impact.Coverage == 0 || window.Total == 0 {
 		return
 	}
-	share := m.impact.Errors() / (m.slo.Objective.Budget() * window.Total)
+	share := m.impact.Errors() / (m.slo.Objective.Budget() * (window.Total + m.imputed.Total))
 	m.impact.BudgetShare = &share
 	elapsed := m.impact.To.Sub(windowBegin)
 	if seen := m.impact.To.Sub(first); m.impact.Errors() > 0 && float64(seen) < 0.9*float64(elapsed) {

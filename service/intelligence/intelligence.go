@@ -99,6 +99,8 @@ type Deps struct {
 	Definitions func() Definitions // those in force; asked once for each question
 	Metrics     Metrics
 	Decisions   Decisions
+	Corrections Corrections   // nil: there are none
+	Bucket      time.Duration // width of the ledger's buckets; five minutes unless set
 	// Observe, where set, hears of every question: its kind, its outcome and how long it took.
 	Observe func(ctx context.Context, kind, outcome string, took time.Duration)
 	Log     *slog.Logger     // discards unless set
@@ -110,6 +112,7 @@ type Deps struct {
 type Service struct {
 	Deps
 	statuses    *cache[statusKey, StatusAnswer]
+	corrected   *cache[struct{}, []slo.Correction]
 	predictions predictions
 }
 
@@ -124,10 +127,13 @@ func New(d Deps) *Service {
 	if d.Observe == nil {
 		d.Observe = func(context.Context, string, string, time.Duration) {}
 	}
-	return &Service{Deps: d, statuses: newCache[statusKey, StatusAnswer](statusesKept, d.Now)}
+	return &Service{Deps: d, statuses: newCache[statusKey, StatusAnswer](statusesKept, d.Now),
+		corrected: newCache[struct{}, []slo.Correction](correctionsKept, d.Now)}
 }
 
 func (s *Service) now() time.Time { return s.Now().UTC() }
+
+func (s *Service) bucket() time.Duration { return cmp.Or(s.Bucket, 5*time.Minute) }
 
 var tracer = otel.Tracer("github.com/nines-sre/nines/service/intelligence")
 

@@ -176,7 +176,7 @@ func stateOf(p PromiseRisk, now time.Time) RiskState {
 		return Exhausted
 	case len(p.Incidents) > 0, p.Burn > 1 && !p.Exhausted.IsZero():
 		return Burning
-	case p.FirstSeen.IsZero(), p.Coverage < minCoverage, now.Sub(p.LastSeen) > silence:
+	case p.FirstSeen.IsZero(), p.Coverage < minCoverage, now.Sub(p.LastSeen) > silence && !p.Excluded:
 		return Unknown
 	}
 	return Fine

@@ -41,7 +41,8 @@ func predictionKeyOf(scope access.Scope, v slo.Versioned, labels map[string]stri
 	return predictionKey{scope, v.SLO.ID, v.Version, text}
 }
 
-// predictions keeps what was predicted. Making one takes milliseconds, and its input changes when a bucket is closed.
+// predictions keeps what was predicted. Making one takes milliseconds, and its input changes when a bucket is closed or a correction
+// made.
 type predictions struct {
 	mu   sync.Mutex
 	kept map[predictionKey]prediction
@@ -49,11 +50,20 @@ type predictions struct {
 
 type prediction struct {
 	slo.Prediction
-	closed time.Time // how far the ledger was closed
+	basis string
+}
+
+// basisOf says what a prediction stands on: how far the ledger is closed, and which corrections are in force.
+func basisOf(closed time.Time, of slo.SLO, corrections []slo.Correction) string {
+	text := closed.UTC().Format(time.RFC3339)
+	for _, c := range slo.CorrectionsOf(of, corrections) {
+		text += " " + c.ID
+	}
+	return text
 }
 
 // get returns the prediction of a budget, and whether it is as new as can be; false and a zero one for none.
-func (p *predictions) get(key predictionKey, closed, now time.Time) (found prediction, fresh bool) {
+func (p *predictions) get(key predictionKey, basis string, now time.Time) (found prediction, fresh bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	found = p.kept[key]
@@ -61,7 +71,7 @@ func (p *predictions) get(key predictionKey, closed, now time.Time) (found predi
 	if age >= predictionStale {
 		return prediction{}, false
 	}
-	return found, age < predictionKept && found.closed.Equal(closed)
+	return found, age < predictionKept && found.basis == basis
 }
 
 // put keeps a prediction and forgets those that are too old to be of use.
@@ -94,7 +104,12 @@ func (s *Service) Prediction(ctx context.Context, scope access.Scope, sloID, ten
 		if err != nil {
 			return slo.Prediction{}, err
 		}
-		if found, fresh := s.predictions.get(predictionKeyOf(scope, p.of, p.labels), closed.UTC(), p.now); fresh {
+		corrections, err := s.corrections(ctx, p.now.Add(-slo.PredictHistory))
+		if err != nil {
+			return slo.Prediction{}, err
+		}
+		basis := basisOf(closed, p.of.SLO, corrections)
+		if found, fresh := s.predictions.get(predictionKeyOf(scope, p.of, p.labels), basis, p.now); fresh {
 			return found.Prediction, nil // a page that showed the status has it already
 		}
 		if p, err = s.read(ctx, scope, p); err != nil {
@@ -106,12 +121,12 @@ func (s *Service) Prediction(ctx context.Context, scope access.Scope, sloID, ten
 
 // predictionOf returns the prediction of one budget from evidence that reaches back as far as one needs.
 func (s *Service) predictionOf(scope access.Scope, p past) slo.Prediction {
-	key := predictionKeyOf(scope, p.of, p.labels)
-	if found, fresh := s.predictions.get(key, p.closed, p.now); fresh {
+	key, basis := predictionKeyOf(scope, p.of, p.labels), basisOf(p.closed, p.of.SLO, p.corrections)
+	if found, fresh := s.predictions.get(key, basis, p.now); fresh {
 		return found.Prediction
 	}
-	made := slo.Predict(p.of.SLO, p.labels, slo.WithLive(p.of, p.buckets, p.live, p.now), p.now)
-	s.predictions.put(key, prediction{made, p.closed})
+	made := slo.Predict(p.of.SLO, p.labels, p.counted(), p.now)
+	s.predictions.put(key, prediction{made, basis})
 	return made
 }
 
@@ -127,7 +142,7 @@ type judged struct {
 func (s *Service) predict(ctx context.Context, scope access.Scope, e evidence, all []judged) {
 	var due []judged
 	for _, j := range all {
-		found, fresh := s.predictions.get(predictionKeyOf(scope, j.of, j.budget.labels), e.closed[j.of.SLO.ID], e.to)
+		found, fresh := s.predictions.get(predictionKeyOf(scope, j.of, j.budget.labels), basisOf(e.closed[j.of.SLO.ID], j.of.SLO, e.corrections), e.to)
 		if !found.At.IsZero() {
 			j.show(found.Prediction)
 		}
@@ -149,7 +164,7 @@ func (s *Service) predict(ctx context.Context, scope access.Scope, e evidence, a
 			continue
 		}
 		j.show(s.predictionOf(scope, past{of: j.of, labels: j.budget.labels, buckets: evidence.buckets, live: j.budget.live,
-			closed: e.closed[j.of.SLO.ID], now: e.to}))
+			closed: e.closed[j.of.SLO.ID], now: e.to, corrections: e.corrections}))
 	}
 }
 

@@ -57,27 +57,31 @@ func TestAPredictionIsMadeAnewWhenABucketCloses(t *testing.T) {
 	t.Parallel()
 	p := predictions{}
 	key := predictionKeyOf(operator, shop, map[string]string{"tenant": "acme"})
-	made := prediction{slo.Prediction{At: now, Enough: true, Probability: 0.3}, ago(5 * time.Minute)}
+	basis := func(closed time.Time, corrections ...slo.Correction) string {
+		return basisOf(closed, shop.SLO, corrections)
+	}
+	made := prediction{slo.Prediction{At: now, Enough: true, Probability: 0.3}, basis(ago(5 * time.Minute))}
 	p.put(key, made)
 	for _, c := range []struct {
-		name   string
-		after  time.Duration
-		closed time.Time
-		kept   bool
-		fresh  bool
+		name  string
+		after time.Duration
+		basis string
+		kept  bool
+		fresh bool
 	}{
-		{"at once", 0, ago(5 * time.Minute), true, true},
-		{"a minute later", time.Minute, ago(5 * time.Minute), true, true},
-		{"when a bucket closed", time.Minute, now, true, false},
-		{"when none closes for long", 6 * time.Minute, ago(5 * time.Minute), true, false},
-		{"when it is stale", time.Hour, ago(5 * time.Minute), false, false},
+		{"at once", 0, basis(ago(5 * time.Minute)), true, true},
+		{"a minute later", time.Minute, basis(ago(5 * time.Minute)), true, true},
+		{"when a bucket closed", time.Minute, basis(now), true, false},
+		{"when a correction is made", time.Minute, basis(ago(5*time.Minute), maintenance(ago(time.Hour), now)), true, false},
+		{"when none closes for long", 6 * time.Minute, basis(ago(5 * time.Minute)), true, false},
+		{"when it is stale", time.Hour, basis(ago(5 * time.Minute)), false, false},
 	} {
-		found, fresh := p.get(key, c.closed, now.Add(c.after))
+		found, fresh := p.get(key, c.basis, now.Add(c.after))
 		if found.Enough != c.kept || fresh != c.fresh {
 			t.Errorf("%s: kept %v, fresh %v", c.name, found.Enough, fresh)
 		}
 	}
-	if _, fresh := p.get(predictionKeyOf(acme, shop, map[string]string{"tenant": "acme"}), made.closed, now); fresh {
+	if _, fresh := p.get(predictionKeyOf(acme, shop, map[string]string{"tenant": "acme"}), made.basis, now); fresh {
 		t.Error("an asker of another scope was given it")
 	}
 	made.At = now.Add(2 * time.Hour)

@@ -57,7 +57,11 @@ func (s *Service) SLAReport(ctx context.Context, scope access.Scope, tenant stri
 		if err != nil {
 			return slo.Report{}, err
 		}
-		return slo.NewReport(contract, definitions.SLOs(), version, buckets, month, closed, s.now()), nil
+		corrections, err := s.correctionsIn(ctx, from, to)
+		if err != nil {
+			return slo.Report{}, err
+		}
+		return slo.NewReport(contract, definitions.SLOs(), version, buckets, month, closed, s.now(), corrections...), nil
 	})
 }
 

@@ -31,6 +31,7 @@ type Standing struct {
 	slo.Status
 	LastSeen time.Time `json:"lastSeen"` // when anything of the SLO, whatever its labels, was last seen; zero: never
 	Stale    bool      `json:"stale"`    // figures end where the ledger is closed: the metrics engine did not answer
+	Excluded bool      `json:"excluded"` // in maintenance now: what happens counts neither as good nor as bad
 }
 
 // Plain returns the statuses alone.
@@ -105,12 +106,12 @@ func (e evidence) statusesOf(v slo.Versioned, scope access.Scope) []judged {
 	last, stale := e.lastSeen(v.SLO.ID), e.dark[v.SLO.ID] != nil
 	var out []judged
 	for _, b := range budgetsOf(v.SLO, e.buckets[v.SLO.ID], e.live[v.SLO.ID]) {
-		out = append(out, judged{&Standing{slo.StatusOf(v, b.labels, b.buckets, b.live, e.to), last, stale}, v, b})
+		out = append(out, judged{&Standing{slo.StatusOf(v, b.labels, b.buckets, b.live, e.to, e.corrections...), last, stale, e.excludedNow(v.SLO, b.labels)}, v, b})
 	}
 	if len(out) == 0 && scope.IsOperator() {
 		unseen := slo.StatusOf(v, nil, nil, nil, e.to)
 		unseen.Labels = map[string]string{}
-		out = append(out, judged{&Standing{unseen, last, stale}, v, &budget{}})
+		out = append(out, judged{&Standing{unseen, last, stale, e.excludedNow(v.SLO, nil)}, v, &budget{}})
 	}
 	return out
 }

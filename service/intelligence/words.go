@@ -25,6 +25,9 @@ func reasonOf(p PromiseRisk, now time.Time) string {
 	default:
 		reason = fineReason(p)
 	}
+	if p.Excluded {
+		reason += " It is in maintenance now, which counts neither as good nor as bad."
+	}
 	if p.Stale && p.State != Unknown {
 		reason += " Live figures are missing; this is as of the ledger."
 	}

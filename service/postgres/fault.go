@@ -27,6 +27,8 @@ var refusals = map[string]refusal{
 	"tokens_role_check":       {fault.Invalid, "role: is not one of viewer, responder, editor, admin"},
 	"incidents_stay_resolved": {fault.Conflict, "the incident is resolved, and that is final; the same trouble opens a new one"},
 	"definitions_pkey":        {fault.Conflict, "somebody else has just applied definitions; compare and apply again"},
+	"corrections_stand":       {fault.Forbidden, "a correction stands as it was made; revoke it and make another"},
+	"changes_once":            {fault.Conflict, "this Idempotency-Key was used for another change; use a new one"},
 	"append_only":             {fault.Forbidden, "what happened is kept as it was: it can be neither changed nor removed"},
 }
 

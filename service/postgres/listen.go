@@ -15,9 +15,10 @@ const (
 	TopicPage        = "page"
 	TopicAlert       = "alert"
 	TopicLedger      = "ledger"
+	TopicCorrection  = "correction"
 )
 
-var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger}
+var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection}
 
 // Change tells that something was committed. It carries no data: read what is needed.
 type Change struct {

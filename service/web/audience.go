@@ -24,7 +24,7 @@ func forAudience(i incidents.Incident, v viewer) incidents.Incident {
 		return i
 	}
 	i.Policy, i.Step, i.Loop, i.NextEscalationAt, i.RunbookURL, i.Trace = incidents.Policy{}, 0, 0, nil, "", ""
-	i.AcknowledgedBy, i.ResolvedBy = "", ""
+	i.AcknowledgedBy, i.ResolvedBy, i.PostmortemRequired = "", "", nil
 	return i
 }
 

@@ -27,6 +27,8 @@ type Deps struct {
 	Incidents   Incidents
 	Insight     Insight
 	Definitions Definitions
+	Corrections Corrections // nil: pages know of none
+	Changes     Changes     // nil: pages know of none
 	// Runbook returns the Markdown of an embedded runbook; false where there is none of that name.
 	Runbook func(name string) (string, bool)
 	Now     func() time.Time // time.Now unless set

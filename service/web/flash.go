@@ -20,6 +20,8 @@ var flashes = map[string]flash{
 	"acknowledged": {"Acknowledged. You are on it; nobody else will be paged for this.", true},
 	"resolved":     {"Resolved. Everyone who was paged is told.", true},
 	"noted":        {"Your note is on the timeline.", true},
+	"corrected":    {"Added. The figures count it from now on.", true},
+	"uncorrected":  {"Revoked. The figures are as if it had never been.", true},
 	"conflict":     {"That was not possible: the incident changed in the meantime. This is how it stands now.", false},
 	"empty":        {"Nothing was added: the note was empty or too long (10,000 characters at most).", false},
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/slo"
 )
 
 type incidentView struct {
@@ -26,10 +27,11 @@ type incidentView struct {
 	Attempts []attemptRow
 	Timeline []eventRow
 	Labels   []label
-	Runbook  string // link, "" for none
-	Promise  string // link to the SLO, "" for none
-	ToAck    string // time to acknowledge
-	Act      bool   // this viewer may acknowledge and resolve it now
+	Changes  []changeRow // that began shortly before it
+	Runbook  string      // link, "" for none
+	Promise  string      // link to the SLO, "" for none
+	ToAck    string      // time to acknowledge
+	Act      bool        // this viewer may acknowledge and resolve it now
 	// What could be asked; the rest is shown as not known.
 	AskedTimeline, AskedPages bool
 }
@@ -95,14 +97,20 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 	var events []incidents.Event
 	var attempts []incidents.Attempt
 	var impact incidents.Impact
-	var askedEvents, askedAttempts, askedImpact error
+	var before []slo.Preceding
+	var askedEvents, askedAttempts, askedImpact, askedChanges error
 	var wait sync.WaitGroup
 	wait.Go(func() { events, askedEvents = s.Incidents.Timeline(ctx, scope, i.ID) })
 	if v.Operator {
 		wait.Go(func() { attempts, askedAttempts = s.Incidents.Attempts(ctx, scope, i.ID) })
 	}
 	wait.Go(func() { impact, askedImpact = s.Insight.Impact(ctx, scope, i) })
+	if v.Operator && s.Changes != nil {
+		wait.Go(func() { before, askedChanges = s.Changes.ChangesBefore(ctx, scope, i.ID) })
+	}
 	wait.Wait()
+	m.note("changes", askedChanges)
+	view.Changes = precedingRows(before, s.Now().UTC())
 	m.note("the timeline", askedEvents)
 	m.note("pages", askedAttempts)
 	m.note("the impact", askedImpact)
@@ -201,7 +209,7 @@ var marks = map[incidents.EventKind]string{
 	incidents.EventAlertEnded: "quiet", incidents.EventEscalated: "page", incidents.EventPageSent: "page",
 	incidents.EventPageFailed: "bad", incidents.EventExhausted: "bad", incidents.EventNobody: "bad",
 	incidents.EventPageCanceled: "quiet", incidents.EventAcknowledged: "person", incidents.EventNote: "note",
-	incidents.EventResolved: "done",
+	incidents.EventResolved: "done", incidents.EventChange: "note", incidents.EventPostmortem: "bad",
 }
 
 // eventRows shows the newest first: on a phone at night the last thing that happened matters most.

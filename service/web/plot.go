@@ -22,6 +22,8 @@ type plot struct {
 	Low     *float64    // the axis reaches at least down to here
 	High    *float64    // the axis reaches at least up to here
 	Marks   []mark
+	Bands   []band               // spans that are shaded
+	Events  []plotEvent          // upright lines at times
 	Format  func(float64) string // of values that are pointed at
 	Axis    func(float64) string // of the axis; Format where nil
 	Nothing string               // what to say where there is no point at all
@@ -39,6 +41,12 @@ type mark struct {
 	Value float64
 	Label string
 	Class string
+}
+
+// band is a span of time that the values leave out or treat differently.
+type band struct {
+	From, To time.Time
+	Label    string
 }
 
 // canvas is the plot's size and margins in SVG units, which are CSS pixels at the width it is made for.
@@ -71,6 +79,7 @@ func (p plot) svg(variant string, k canvas) template.HTML {
 		attr(p.Class), coord(k.Width), coord(k.Height), attr(id), attr(id))
 	d.printf(` data-plot="" data-points="%s" data-top="%s" data-bottom="%s">`, p.hover(d), coord(k.Top), coord(k.Height-k.Bottom))
 	d.printf(`<title id="%s-t">%s</title><desc id="%s-d">%s</desc>`, attr(id), attr(p.Title), attr(id), attr(p.Describe()))
+	p.drawBands(d)
 	p.drawAxes(d)
 	if p.Bars {
 		p.drawBars(d)
@@ -79,6 +88,7 @@ func (p plot) svg(variant string, k canvas) template.HTML {
 	}
 	if !p.Empty() {
 		p.drawMarks(d)
+		p.drawEvents(d)
 	} else {
 		x, y := d.Left+d.innerWidth()/2, d.Top+d.innerHeight()/2
 		d.printf(`<text class="nothing" x="%s" y="%s">%s</text>`, coord(x), coord(y), attr(p.Nothing))
@@ -177,6 +187,14 @@ func (p plot) drawLine(d *drawing) {
 		first, last := coord(d.xAt(run[0].At)), coord(d.xAt(run[len(run)-1].At))
 		d.printf(`<path class="area" d="%sL%s %sL%s %sZ"/>`, path.String(), last, base, first, base)
 		d.printf(`<path class="line" d="%s"/>`, path.String())
+	}
+}
+
+func (p plot) drawBands(d *drawing) {
+	for _, b := range p.Bands {
+		start, end := d.xAt(b.From), d.xAt(b.To)
+		d.printf(`<rect class="band" x="%s" y="%s" width="%s" height="%s"><title>%s</title></rect>`, coord(start), coord(d.Top),
+			coord(math.Max(end-start, 1)), coord(d.innerHeight()), attr(b.Label))
 	}
 }
 

@@ -31,9 +31,12 @@ type promiseView struct {
 	Plots     []plot
 	Span      Span
 	Incidents []incidentRow
-	Asked     bool // false: the incidents could not be asked
+	Changes   []changeRow // of its service, the newest
+	Asked     bool        // false: the incidents could not be asked
 	Queries   []query
 	Tiers     []tierRow
+
+	Corrections correctionsView
 }
 
 // choice is one link of a set of which one is current.
@@ -93,10 +96,11 @@ func (s *site) promise(c *fiber.Ctx, who access.Principal) error {
 	view.Span = view.spanOf(c.Query("range"), now)
 	view.Ranges = view.rangeChoices(c.Query("range"), tenant)
 	view.explain(defined.SLO, isDefined, scope)
+	view.Corrections = s.correctionsOf(ctx, who, id, tenant, now, m)
 	s.fillPromise(ctx, who, &view, tenant, now, m)
 	return s.render(c, fiber.StatusOK, page{
 		Template: "promise", Title: promiseTitle(view, tenant), Section: "overview",
-		Topics: "incident alert definitions ledger", Missing: m.texts(), Body: view,
+		Topics: "incident alert definitions ledger correction", Missing: m.texts(), Body: view,
 	})
 }
 
@@ -105,13 +109,21 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 	scope := who.Scope()
 	var points []Point
 	var list []incidents.Incident
-	var askedHistory, askedIncidents error
+	var changes []slo.Change
+	var askedHistory, askedIncidents, askedChanges error
 	var wait sync.WaitGroup
 	wait.Go(func() { points, askedHistory = s.Insight.History(ctx, scope, view.ID, tenant, view.Span) })
 	wait.Go(func() {
 		list, askedIncidents = s.Incidents.Incidents(ctx, scope, incidents.Filter{SLO: view.ID, Limit: 20})
 	})
+	if scope.IsOperator() && s.Changes != nil && view.SLO.Service != "" {
+		wait.Go(func() {
+			changes, askedChanges = s.Changes.Changes(ctx, scope, slo.ChangeFilter{Service: view.SLO.Service, Since: view.Span.From})
+		})
+	}
 	wait.Wait()
+	m.note("changes", askedChanges)
+	view.Changes = changeRows(changes, now)
 	m.note("the history", askedHistory)
 	m.note("incidents", askedIncidents)
 	if tenant != "" {
@@ -123,6 +135,10 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 		objective = view.Status.Status.Objective
 	}
 	view.Plots, view.Asked = plotsOf(points, objective, view.SLO, view.Span), askedIncidents == nil
+	for i := range view.Plots {
+		view.Plots[i].Bands = view.Corrections.bands(view.Span)
+		view.Plots[i].Events = plotEventsOf(changes)
+	}
 	if askedHistory != nil {
 		for i := range view.Plots {
 			view.Plots[i].Nothing = "Not known right now."

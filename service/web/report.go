@@ -40,6 +40,10 @@ type promiseLine struct {
 	Credited string
 	Rules    string // which versions of the definition counted
 	Regions  []regionLine
+
+	Told         []reportCorrection
+	ExcludedText string
+	ImputedFloat float64
 }
 
 type regionLine struct {
@@ -149,6 +153,7 @@ func lineOf(p slo.PromiseReport) promiseLine {
 		line.Credited = trimmed(p.Credit, 2) + thin + "%"
 	}
 	line.Rules = versionsText(p.Versions)
+	line.Told, line.ExcludedText, line.ImputedFloat = reportCorrections(p.Corrections), minutesText(p.ExcludedMinutes), float64(p.Imputed)
 	for _, r := range p.Regions {
 		row := regionLine{RegionReport: r, Figure: unknown, Bad: minutesText(r.BadMinutes)}
 		if r.Displayed != "" {

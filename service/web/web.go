@@ -45,6 +45,8 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 	app.Post("/sign-out", s.signOut)
 	app.Get("/", s.signedIn(s.overview))
 	app.Get("/slos/:id", s.signedIn(s.promise))
+	app.Post("/slos/:id/corrections", s.signedIn(s.addCorrection))
+	app.Post("/slos/:id/corrections/:correction/revoke", s.signedIn(s.revokeCorrection))
 	app.Get("/incidents", s.signedIn(s.incidentList))
 	app.Get("/incidents/:id", s.signedIn(s.incident))
 	app.Get("/incidents/:id/postmortem", s.signedIn(s.postmortem))

@@ -30,6 +30,7 @@ type world struct {
 	slos      map[string]slo.Versioned
 	asked     []incidents.Filter
 	listeners map[chan string]bool
+	added     []slo.Correction
 }
 
 var (
@@ -350,7 +351,7 @@ func (w *world) SLAReport(_ context.Context, scope access.Scope, tenant string, 
 		}
 	}
 	closed := map[string]time.Time{"shop-availability": w.now.Add(-time.Hour)}
-	return slo.NewReport(contract, []slo.Versioned{w.slos["shop-availability"]}, 2, buckets, month, closed, w.now), nil
+	return slo.NewReport(contract, []slo.Versioned{w.slos["shop-availability"]}, 2, buckets, month, closed, w.now, w.reported(from)...), nil
 }
 
 func (w *world) SLO(id string) (slo.Versioned, bool) { v, ok := w.slos[id]; return v, ok && !w.empty }
@@ -387,7 +388,7 @@ func (w *world) app(who func(*fiber.Ctx) access.Principal) *fiber.App {
 		return c.Next()
 	})
 	err := Mount(app, Config{CookieName: "nines_session", BaseURL: "http://localhost", Version: "1.0.0"},
-		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Now: func() time.Time { return w.now }})
+		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Now: func() time.Time { return w.now }})
 	if err != nil {
 		panic(err)
 	}

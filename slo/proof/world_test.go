@@ -1,0 +1,302 @@
+package proof
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/nines-sre/nines/slo"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+var epoch = time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
+
+// world is a service as it is: who runs when, what is asked of it and what of that fails. Times are seconds since epoch.
+type world struct {
+	name   string
+	days   float64
+	scrape int                        // seconds between scrapes; 30 unless set
+	rate   func(sec int) float64      // requests a second, over all pods
+	errors func(sec int) float64      // share of them that fail
+	pods   []life                     // one pod that lives on unless set
+	lazy   bool                       // the error series begins with the first error of a process
+	failed func(sec int, r dice) bool // a scrape of the pod fails
+	late   time.Duration              // how long after its timestamp a scrape's samples are stored
+	float  float64                    // weight of one event, for counters that grow by fractions; 1 unless set
+	tenant func(sec int, r dice) string
+	pushed bool // no up and no process_start_time_seconds
+}
+
+type dice = *rand.Rand
+
+// life is one process: pods that crash have several under one name.
+type life struct {
+	pod      string
+	from, to int
+}
+
+// simulated is what a world left behind.
+type simulated struct {
+	truth slo.Counts // every event there was
+	db    *tsdb.DB
+	end   time.Time
+}
+
+// process is a running life with its counters.
+type process struct {
+	life
+	counters map[string]float64 // by series text
+	sets     map[string]labels.Labels
+	refs     map[string]storage.SeriesRef
+	offset   int
+	stored   bool     // its series stand in the engine, not ended
+	before   *process // that crashed, until the first scrape
+}
+
+func (w world) simulate(tb testing.TB, seed uint64) simulated {
+	tb.Helper()
+	opts := tsdb.DefaultOptions()
+	opts.RetentionDuration = int64(200 * 24 * time.Hour / time.Millisecond)
+	opts.MinBlockDuration, opts.MaxBlockDuration = opts.RetentionDuration, opts.RetentionDuration
+	db, err := tsdb.Open(tb.TempDir(), slog.New(slog.DiscardHandler), nil, opts, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { db.Close() })
+	r := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
+	s := &simulation{world: w, tb: tb, db: db, r: r, every: max(1, w.scrape), crashed: map[string]*process{}}
+	if w.scrape == 0 {
+		s.every = 30
+	}
+	if len(w.pods) == 0 {
+		s.pods = []life{{"a", -3600, math.MaxInt}}
+	}
+	s.app = db.Appender(context.Background())
+	end := int(w.days * 86400)
+	s.end = end
+	for sec := range end {
+		s.second(sec)
+	}
+	s.commit()
+	// As a block: the head keeps a month's chunks of a series in a list and would walk it for each.
+	if err := db.CompactHead(tsdb.NewRangeHead(db.Head(), db.Head().MinTime(), db.Head().MaxTime())); err != nil {
+		tb.Fatal(err)
+	}
+	return simulated{truth: s.truth, db: db, end: epoch.Add(time.Duration(end) * time.Second)}
+}
+
+type simulation struct {
+	world
+	tb      testing.TB
+	db      *tsdb.DB
+	app     storage.Appender
+	r       dice
+	every   int
+	end     int
+	truth   slo.Counts
+	running []*process
+	crashed map[string]*process
+}
+
+func (s *simulation) second(sec int) {
+	s.livesAndDeaths(sec)
+	if len(s.running) > 0 {
+		for range poisson(s.r, s.rate(sec)) {
+			s.request(s.running[s.r.IntN(len(s.running))], sec)
+		}
+	}
+	for _, p := range s.running {
+		if sec%s.every == p.offset {
+			s.scrapeOf(p, sec)
+		}
+	}
+	if sec%3600 == 3599 {
+		s.commit()
+	}
+}
+
+func (s *simulation) livesAndDeaths(sec int) {
+	kept := s.running[:0]
+	for _, p := range s.running {
+		if sec < p.to {
+			kept = append(kept, p)
+			continue
+		}
+		if s.succeeded(p, sec) { // a crash under the same name goes on with those series that are made again
+			s.crashed[p.pod] = p
+		} else {
+			s.vanish(p, sec)
+		}
+	}
+	s.running = kept
+	for _, l := range s.pods {
+		if l.from == sec || sec == 0 && l.from < 0 && l.to > 0 {
+			s.start(l)
+		}
+	}
+}
+
+func (s *simulation) succeeded(p *process, sec int) bool {
+	for _, l := range s.pods {
+		if l.pod == p.pod && l.from >= sec && l.from < sec+s.every {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *simulation) start(l life) {
+	h := fnv.New32()
+	h.Write([]byte(l.pod))
+	p := &process{life: l, counters: map[string]float64{}, sets: map[string]labels.Labels{}, refs: map[string]storage.SeriesRef{}, offset: int(h.Sum32()) % s.every}
+	if p.offset < 0 {
+		p.offset += s.every
+	}
+	if s.tenant == nil {
+		p.counters["200|x"] = 0
+		if !s.lazy {
+			p.counters["500|x"] = 0
+		}
+	}
+	if l.from < 0 { // it has counted before anybody watched
+		for series := range p.counters {
+			p.counters[series] = 12345
+		}
+	}
+	p.before = s.crashed[l.pod]
+	delete(s.crashed, l.pod)
+	s.running = append(s.running, p)
+}
+
+func (s *simulation) request(p *process, sec int) {
+	tenant := "x"
+	if s.tenant != nil {
+		tenant = s.tenant(sec, s.r)
+	}
+	weight := s.float
+	if weight == 0 {
+		weight = 1
+	}
+	// In the first and last two minutes nothing fails: what nobody has scraped yet, nobody can know.
+	bad := sec > 120 && sec < s.end-120 && s.r.Float64() < s.errors(sec)
+	if !bad {
+		s.truth.Good += weight
+	}
+	s.truth.Total += weight
+	switch {
+	case tenant == "x" && bad:
+		p.counters["500|x"] += weight
+	case tenant == "x":
+		p.counters["200|x"] += weight
+	case bad:
+		p.counters["500|"+tenant] += weight
+	default:
+		p.counters["200|"+tenant] += weight
+	}
+}
+
+func (s *simulation) scrapeOf(p *process, sec int) {
+	at := epoch.Add(time.Duration(sec) * time.Second).Add(time.Duration(p.offset) * time.Millisecond).UnixMilli()
+	up := labels.FromStrings("__name__", "up", "job", "api", "instance", p.pod)
+	if s.failed != nil && s.failed(sec, s.r) {
+		if !s.pushed {
+			s.append(p, "up", up, at, 0)
+		}
+		s.endSeriesAt(p, at)
+		return
+	}
+	if !s.pushed {
+		s.append(p, "up", up, at, 1)
+		s.append(p, "start", labels.FromStrings("__name__", "process_start_time_seconds", "job", "api", "instance", p.pod), at, float64(epoch.Unix()+int64(p.from)))
+	}
+	for series, v := range p.counters {
+		set, ok := p.sets[series]
+		if !ok {
+			set = labels.FromStrings("__name__", "requests_total", "job", "api", "instance", p.pod, "code", series[:3], "tenant", series[4:])
+			p.sets[series] = set
+		}
+		s.append(p, series, set, at, v)
+	}
+	if p.before != nil && p.before.stored {
+		for series, set := range p.before.sets {
+			if _, again := p.counters[series]; !again {
+				s.append(p.before, series, set, at, stale)
+			}
+		}
+	}
+	p.before, p.stored = nil, true
+}
+
+func (s *simulation) append(p *process, key string, set labels.Labels, at int64, v float64) {
+	ref, err := s.app.Append(p.refs[key], set, at, v)
+	if err != nil {
+		s.tb.Fatalf("%s at %d: %v", set, at, err)
+	}
+	p.refs[key] = ref
+}
+
+// vanish ends all series of a target that is there no more.
+func (s *simulation) vanish(p *process, sec int) {
+	at := epoch.Add(time.Duration(sec) * time.Second).UnixMilli()
+	s.endSeriesAt(p, at)
+	for key, name := range map[string]string{"up": "up", "start": "process_start_time_seconds"} {
+		if p.refs[key] != 0 {
+			s.append(p, key, labels.FromStrings("__name__", name, "job", "api", "instance", p.pod), at, stale)
+		}
+	}
+}
+
+var stale = math.Float64frombits(value.StaleNaN)
+
+// endSeriesAt writes the markers by which Prometheus ends the series of a target that failed or went away.
+func (s *simulation) endSeriesAt(p *process, at int64) {
+	if !p.stored {
+		return
+	}
+	for series, set := range p.sets {
+		s.append(p, series, set, at, stale)
+	}
+	p.stored = false
+}
+
+func (s *simulation) commit() {
+	if err := s.app.Commit(); err != nil {
+		s.tb.Fatal(err)
+	}
+	s.app = s.db.Appender(context.Background())
+}
+
+func poisson(r dice, mu float64) int {
+	if mu > 60 {
+		return max(0, int(math.Round(mu+math.Sqrt(mu)*r.NormFloat64())))
+	}
+	limit, n, p := math.Exp(-mu), 0, r.Float64()
+	for p > limit {
+		p *= r.Float64()
+		n++
+	}
+	return n
+}
+
+// every returns lives of so many pods that are replaced by new ones each so many seconds, for so many days.
+func every(seconds, pods int, days float64, sameName bool) []life {
+	var out []life
+	for pod := range pods {
+		for n, from := 0, 0; from < int(days*86400)+600; n, from = n+1, from+seconds {
+			name := fmt.Sprintf("pod-%d-%d", pod, n)
+			if sameName {
+				name = fmt.Sprintf("pod-%d", pod)
+			}
+			out = append(out, life{name, from, from + seconds})
+		}
+	}
+	return out
+}
