@@ -156,3 +156,14 @@ func (f *futures) tell(p *Prediction, now time.Time) {
 	}
 	p.Left = p.Fan[len(p.Fan)-1].ShareQuantiles
 }
+
+// Chance writes the probability for people: never as certain as six hundred futures cannot be.
+func (p Prediction) Chance() string {
+	switch {
+	case p.Probability < 0.01:
+		return "under 1 %"
+	case p.Probability > 0.99:
+		return "over 99 %"
+	}
+	return fmt.Sprintf("%.0f %%", 100*p.Probability)
+}
