@@ -165,3 +165,22 @@ func BenchmarkStatusesWithPredictions(b *testing.B) {
 	}
 	b.ReportMetric(first/kept, "first/kept")
 }
+
+func TestTheReasonOfABurnSaysWhatTheHistoryMakesOfIt(t *testing.T) {
+	t.Parallel()
+	w := aMonth()
+	w.goLive(shop, "globex", ago(5*time.Minute), now, 20, 1000)
+	for _, p := range must[Posture](t)(w.service().Posture(bg, operator)).Promises {
+		if p.Labels["tenant"] == "globex" && (p.Burn <= 1 || !strings.Contains(p.Reason, "Going by its history it lasts until 2026-12-23 12:00 UTC (gone with under 1 % probability).")) {
+			t.Errorf("globex: burn %v, %s", p.Burn, p.Reason)
+		}
+	}
+	soon := slo.Prediction{Enough: true, Until: now.Add(30 * 24 * time.Hour), Probability: 0.62,
+		IfGone: slo.TimeQuantiles{P10: now.Add(3 * time.Hour), P50: now.Add(9 * time.Hour), P90: now.Add(30 * time.Hour)}}
+	if got, want := outlook(&soon, now), " Going by its history it is gone before 2026-12-23 12:00 UTC with 62 % probability, then most likely between 15:00 UTC and 2026-11-24 18:00 UTC."; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := outlook(&slo.Prediction{}, now) + outlook(nil, now); got != "" {
+		t.Errorf("without a prediction it says %q", got)
+	}
+}

@@ -25,7 +25,11 @@ func goneText(st slo.Status, now time.Time) string {
 	case p.IfGone.P90.Sub(p.IfGone.P10) < time.Hour:
 		return "in " + spanText(p.IfGone.P50.Sub(now))
 	}
-	return coarse(p.IfGone.P10.Sub(now)) + " to " + coarse(p.IfGone.P90.Sub(now))
+	first := coarse(p.IfGone.P10.Sub(now))
+	if first != "now" {
+		first = "in " + first
+	}
+	return first + " to " + coarse(p.IfGone.P90.Sub(now))
 }
 
 // coarse writes a duration ahead in its largest unit.

@@ -51,7 +51,7 @@ func TestWhenABudgetIsGone(t *testing.T) {
 		{"nothing burns", slo.Status{Remaining: 0.5}, nil, "lasts the window", "at this speed"},
 		{"too little history", slo.Status{Remaining: 0.5}, &slo.Prediction{Why: "x"}, "lasts the window", "at this speed; too little history to predict"},
 		{"likely", slo.Status{Remaining: 0.5, Exhausted: now.Add(3 * time.Hour)}, &slo.Prediction{Enough: true, Probability: 0.62, IfGone: ahead(5*time.Hour, 3*day, 9*day)},
-			"5 h to 9 d", "with 62 % probability; at this speed 23 Nov 17:00"},
+			"in 5 h to 9 d", "with 62 % probability; at this speed 23 Nov 17:00"},
 		{"unlikely, whatever the last hour did", slo.Status{Remaining: 0.5, Exhausted: now.Add(3 * time.Hour)}, &slo.Prediction{Enough: true, Probability: 0.04},
 			"lasts the window", "most likely; at this speed 23 Nov 17:00"},
 		{"never", slo.Status{Remaining: 0.5}, &slo.Prediction{Enough: true}, "lasts the window", "with over 99 % probability"},
