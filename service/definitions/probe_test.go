@@ -43,7 +43,7 @@ spec:
 // it does not answer.
 func TestABoundBetweenBucketsIsRefusedByWhatTheEngineHas(t *testing.T) {
 	t.Parallel()
-	admin := access.Principal{Role: access.Admin}
+	admin := access.System("test")
 	files := []manifest.File{{Name: "slo.yaml", Text: slowText}}
 	buckets := askFunc(func(expr string) ([]slo.Answer, error) {
 		if strings.Contains(expr, "by (le)") {
