@@ -202,7 +202,9 @@ type Status struct {
 	Burn      float64           `json:"burn"`      // current burn rate over the last hour of the ledger and live data
 	// Exhausted is when the budget is gone at the current burn; zero means not within the window.
 	Exhausted time.Time `json:"exhausted,omitzero"`
-	Version   int       `json:"version"` // of the SLO's definition
+	// Prediction says from the history whether the budget lasts, without its fan; nil where none was made, as in StatusOf.
+	Prediction *Prediction `json:"prediction,omitempty"`
+	Version    int         `json:"version"` // of the SLO's definition
 	// Adjusted is what corrections and the gap policy made of what was measured; zero where they changed nothing.
 	Adjusted Adjusted `json:"adjusted,omitzero"`
 }
