@@ -28,6 +28,7 @@ func (k *keptStore) Definitions(context.Context) ([]manifest.Record, error) { re
 const slowText = `apiVersion: nines/v1
 kind: Service
 metadata: {name: shop}
+spec: {owner: shop}
 ---
 apiVersion: nines/v1
 kind: SLO
@@ -55,7 +56,7 @@ func TestABoundBetweenBucketsIsRefusedByWhatTheEngineHas(t *testing.T) {
 	s := New(store, ships)
 	s.Ask(buckets)
 	_, err := s.Apply(t.Context(), admin, files, false)
-	if f := fault.Public(err); f.Kind != fault.Invalid || len(f.Details) != 1 || !strings.Contains(f.Details[0].Where, "slo.yaml:12") ||
+	if f := fault.Public(err); f.Kind != fault.Invalid || len(f.Details) != 1 || !strings.Contains(f.Details[0].Where, "slo.yaml:13") ||
 		!strings.Contains(f.Details[0].Message, "take 250ms or 500ms") || len(store.applied) != 0 {
 		t.Errorf("%+v, applied %d", f, len(store.applied))
 	}
