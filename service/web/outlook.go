@@ -114,6 +114,9 @@ func outlookWords(p slo.Prediction, st *slo.Status) string {
 	if p.Burning {
 		said += " A burn is under way; it is taken to go on for as long as earlier ones did."
 	}
+	if st != nil && st.To.After(p.At) {
+		said += " The picture and this sentence take the budget of the whole period, with the traffic still to come as usual; the figure above is of the traffic so far."
+	}
 	if p.Burns == 0 && !p.Burning {
 		said += " No clear burn was seen in that time, so none is expected."
 	}

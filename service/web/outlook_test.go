@@ -64,3 +64,17 @@ func TestWhenABudgetIsGone(t *testing.T) {
 		}
 	}
 }
+
+func TestACalendarBudgetIsSaidToBeOfTheWholePeriod(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC)
+	p := slo.Prediction{At: now, Until: now.Add(8 * 24 * time.Hour), Enough: true, Hours: 600, Burns: 2}
+	st := slo.Status{Traffic: true, Remaining: 0.4, To: p.Until}
+	if said := outlookWords(p, &st); !strings.Contains(said, "whole period") {
+		t.Errorf("of a calendar window it says %q", said)
+	}
+	st.To = now
+	if said := outlookWords(p, &st); strings.Contains(said, "whole period") {
+		t.Errorf("of a rolling window it says %q", said)
+	}
+}
