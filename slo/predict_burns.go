@@ -78,7 +78,7 @@ const (
 	// a factor of five of the middle one. It counts like this many burns seen.
 	usualSpread, usualSpreadCounts = 1.0, 2.0
 	// mostGrowth bounds the size of any future burn by that of the largest one seen.
-	mostGrowth = 4.0
+	mostGrowth = 8.0
 )
 
 // sizesOf fits the spread of the sizes, which are above zero.
