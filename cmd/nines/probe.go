@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/service/definitions"
@@ -23,7 +24,7 @@ var weights = map[slo.Weight]string{slo.Remark: "remark", slo.Missing: "missing"
 // probe asks a metrics engine about the SLOs. What contradicts a definition, and what it reads and is not there, is a
 // problem; the rest is worth knowing.
 func (a *cli) probe(ctx context.Context, set definitions.Set, engine string, files int) error {
-	client, err := prom.New(engine, prom.Options{Token: os.Getenv("NINES_PROMETHEUS_TOKEN")})
+	client, err := prom.New(engine, prom.Options{Token: a.engineToken(engine)})
 	if err != nil {
 		return err
 	}
@@ -55,4 +56,13 @@ func (a *cli) probe(ctx context.Context, set definitions.Set, engine string, fil
 		return err
 	}
 	return problems.Err()
+}
+
+// engineToken is the token for a Prometheus: the one in the environment, and our own for the control plane's proxy.
+func (a *cli) engineToken(engine string) string {
+	if t := os.Getenv("NINES_PROMETHEUS_TOKEN"); t != "" || !strings.HasPrefix(engine, a.server) {
+		return t
+	}
+	token, _ := a.findToken() // without one the proxy says what is missing
+	return token
 }
