@@ -9,6 +9,7 @@ import (
 type past struct {
 	first, end time.Time
 	width      time.Duration // of fine
+	open       amount        // after end: the bucket that is still being filled
 	fine       []amount      // by bucket, oldest first; the last ends at end
 	hours      []amount      // by hour, oldest first; the last ends at end
 }
@@ -44,7 +45,13 @@ func pastOf(s SLO, labels map[string]string, buckets []Bucket, now time.Time) *p
 	h.hours, h.fine = make([]amount, n), make([]amount, n*perHour)
 	begin := h.end.Add(-time.Duration(n) * time.Hour)
 	for _, b := range mine {
-		if !b.Start.Before(h.end) || b.Start.Before(begin) {
+		if b.Start.Before(begin) {
+			continue
+		}
+		if !b.Start.Before(h.end) {
+			if b.Start.Before(now) {
+				h.open.errors, h.open.total = h.open.errors+b.Errors(), h.open.total+b.Total
+			}
 			continue
 		}
 		a := &h.fine[min(int(b.Start.Sub(begin)/h.width), len(h.fine)-1)]
@@ -169,7 +176,8 @@ func (h *past) usualTraffic(season int, otherwise []float64) []float64 {
 
 // rollingOut returns what a window of that length still holds of the past now and after each hour ahead.
 func (h *past) rollingOut(steps int, length time.Duration) []amount {
-	suffix := make([]amount, len(h.hours)+1) // at k what happened in the last k hours
+	suffix := make([]amount, len(h.hours)+1) // at k what happened in the last k hours and since
+	suffix[0] = h.open
 	for k := range h.hours {
 		a := h.hours[len(h.hours)-1-k]
 		suffix[k+1] = amount{errors: suffix[k].errors + a.errors, total: suffix[k].total + a.total}
@@ -184,6 +192,7 @@ func (h *past) rollingOut(steps int, length time.Duration) []amount {
 
 // since sums what happened from a time on.
 func (h *past) since(from time.Time) (sum amount) {
+	sum = h.open
 	ago := int((h.end.Sub(from) + h.width - 1) / h.width)
 	for _, a := range h.fine[len(h.fine)-min(max(0, ago), len(h.fine)):] {
 		sum.errors, sum.total = sum.errors+a.errors, sum.total+a.total
