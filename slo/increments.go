@@ -26,6 +26,7 @@ import (
 // ledger shows; our own engine makes up for it by evaluating again at the time that was missed, others don't.
 type increments struct {
 	interval, settle time.Duration
+	outlive          bool // counters outlive the target's process: a first sample is only a baseline
 }
 
 // recent is how old a counter's last sample may be to count as present: five intervals, which leaves room for slower
@@ -88,6 +89,9 @@ func (i increments) of(vs *parser.VectorSelector, r reading) string {
 	older := r.last(series, recent, beforeText)
 	reset := "(" + fresh + " + clamp_min(" + r.peak(series, i.interval, nowText) + " - " + older + ", 0)) >= 0"
 	const or = "\n  or\n"
+	if i.outlive {
+		return "(" + r.last(series, recent, nowText) + " - " + r.last(series, history, beforeText) + ") >= 0" + or + reset
+	}
 	return "(" + r.last(series, recent, nowText) + " - " + r.last(series, history, beforeText) + ") >= 0" + or + reset + or +
 		"(" + fresh + " and on (job, instance) (max_over_time(up{" + target + "}[" + history + "] offset " + beforeText + ") == 1\n    or time() - last_over_time(process_start_time_seconds{" +
 		target + "}[" + recent + "] offset " + nowText + ") < " + strconv.Itoa(int(freshProcess/time.Second)) + "))"

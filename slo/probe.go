@@ -126,9 +126,17 @@ func (p *probe) selector(field string, vs *parser.VectorSelector, may, counter b
 		p.tell(Missing, field, "%s matches nothing of the last hour%s", clip(vs.String()), p.instead(vs))
 	default:
 		p.tell(Remark, field, "%s matches %d series", clip(vs.String()), int(series))
+		p.exporter(vs, counter)
 		if falls := p.number("max(resets(%s[%s]))", vs, probeSpan); counter && falls > 10 {
 			p.tell(Remark, field, "%s went down %d times within an hour: if it is a gauge, it cannot be counted as events", clip(vs.String()), int(falls))
 		}
+	}
+}
+
+// exporter tells of counters that may outlive the process that exposes them: exporters name themselves in a metric.
+func (p *probe) exporter(vs *parser.VectorSelector, counter bool) {
+	if target := targetMatchers(vs); counter && target != "" && p.Counters == "" && p.number(`count({__name__=~".+_exporter_build_info", %s})`, target) > 0 {
+		p.tell(Remark, "spec.counters", "the target is an exporter: where its counters are of something that outlives it, such as a database, write counters: exporter")
 	}
 }
 
