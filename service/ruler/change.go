@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/nines-sre/nines/internal/fault"
@@ -102,31 +103,26 @@ type work struct {
 	refused     []fault.Detail
 }
 
+// all makes the changes, some at once, and returns what keeps the rest from being made.
 func (w *work) all(ctx context.Context, changes []Change) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, inner := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, change := range changes {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error { return w.one(ctx, change) })
+		g.Go(func() error {
+			if inner.Err() != nil {
+				return inner.Err()
+			}
+			return w.one(inner, change)
+		})
 	}
 	if err := g.Wait(); err != nil {
-		return err
-	}
-	if err := ctx.Err(); err != nil && w.done < len(changes) {
 		return err
 	}
 	if len(w.refused) == 0 {
 		return nil
 	}
-	slices.SortFunc(w.refused, func(a, b fault.Detail) int {
-		if a.Where < b.Where {
-			return -1
-		}
-		return 1
-	})
-	return &fault.Error{Kind: fault.Invalid, Message: "the ruler refuses rule groups; the others are there, and nothing was deleted", Details: w.refused}
+	slices.SortFunc(w.refused, func(a, b fault.Detail) int { return strings.Compare(a.Where, b.Where) })
+	return &fault.Error{Kind: fault.Invalid, Message: "the ruler refuses to change rule groups; those listed are as they were", Details: w.refused}
 }
 
 func (w *work) one(ctx context.Context, change Change) error {
