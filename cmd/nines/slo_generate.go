@@ -233,7 +233,7 @@ func (a *cli) load(g generateFlags) (generated, error) {
 	made := generated{names: map[string]string{}}
 	files := a.readInputs(g, &made)
 	if len(files) > 0 {
-		slos, notes, problems := definitions.LoadEach(files)
+		slos, notes, problems := definitions.LoadEach(files, g.outputs(&made))
 		made.slos, made.notes, made.problems = slos, notes, append(made.problems, problems...)
 	}
 	catalog, err := alertWindows(g.windows)
@@ -252,6 +252,18 @@ func (a *cli) load(g generateFlags) (generated, error) {
 		made.slos = append(made.slos, p)
 	}
 	return made, nil
+}
+
+// outputs returns which files make one output: ids are to be unique in it. Rules of an input folder that go to a folder
+// stay apart file by file, as they may be for different places.
+func (g *generateFlags) outputs(made *generated) func(file string) string {
+	apart := isFolder(g.out) && g.ruler.url == ""
+	return func(file string) string {
+		if apart {
+			return made.names[file]
+		}
+		return ""
+	}
 }
 
 // readInputs reads the files; one that cannot be read is a problem.

@@ -94,12 +94,13 @@ func (r *arrangement) addObject(p definitions.Placed) error {
 		o.slos = append(o.slos, p.SLO)
 		return nil
 	}
-	name := meta.Namespace + "/" + meta.Name
+	path := r.path(p, meta.Name)
+	name := path + " " + meta.Namespace + "/" + meta.Name
 	if first, taken := r.named[name]; taken {
 		r.made.without(p, fault.New(fault.Invalid, "its PrometheusRule is named %s, and so is that of %s; rename one", meta.Name, first))
 		return nil
 	}
-	f, err := r.file(r.path(p, meta.Name), formatObject)
+	f, err := r.file(path, formatObject)
 	if err != nil {
 		return err
 	}
@@ -220,4 +221,3 @@ func (m *generated) failure(what string) error {
 	}
 	return &fault.Error{Kind: fault.Invalid, Message: fmt.Sprintf("%d %s in the definitions; %s", len(m.problems), noun, what), Details: details(m.problems)}
 }
-

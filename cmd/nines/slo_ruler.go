@@ -91,7 +91,7 @@ func (a *cli) keepRuler(ctx context.Context, g generateFlags, made generated) er
 		err := client.Apply(ctx, done.Changes, func(n, total int) { bar.show(n, total, "pushing rules") })
 		bar.clear()
 		if err != nil {
-			return err
+			return made.joined(err)
 		}
 	}
 	if err := a.show(done, func() { a.printRuler(done) }); err != nil {
@@ -101,6 +101,17 @@ func (a *cli) keepRuler(ctx context.Context, g generateFlags, made generated) er
 		return made.failure("they are left out, and nothing is deleted from the ruler")
 	}
 	return nil
+}
+
+// joined adds the problems of definitions to those of the ruler, so that one run tells all.
+func (m *generated) joined(err error) error {
+	var f *fault.Error
+	if len(m.problems) == 0 || !errors.As(err, &f) {
+		return err
+	}
+	more := *f
+	more.Details = append(details(m.problems), f.Details...)
+	return &more
 }
 
 func wantedGroups(g generateFlags, made *generated) []slo.RuleGroup {

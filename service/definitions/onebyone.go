@@ -24,9 +24,13 @@ func (p Placed) Problem(message string) manifest.Problem {
 
 // LoadEach is LoadSLOs for those who go on with what is right: it returns every SLO that has no problem itself, in the
 // order in which they stand, whatever is wrong with those beside it. An SLO that cannot be counted, as blocking notes
-// say, is a problem. Of SLOs with the same id the first is kept.
-func LoadEach(files []manifest.File) ([]Placed, slo.Notes, manifest.Problems) {
-	l := &eachLoader{taken: map[string]Placed{}, told: map[manifest.Problem]bool{}}
+// say, is a problem. Of SLOs with the same id in files of the same set the first is kept; between sets, which set names
+// by the file's name and which are of different places, it is a note. A nil set is one for all.
+func LoadEach(files []manifest.File, set func(file string) string) ([]Placed, slo.Notes, manifest.Problems) {
+	if set == nil {
+		set = func(string) string { return "" }
+	}
+	l := &eachLoader{set: set, taken: map[claimed]Placed{}, first: map[string]Placed{}, told: map[manifest.Problem]bool{}}
 	for _, f := range files {
 		docs, problems := manifest.Read(f)
 		l.fail(problems)
@@ -41,11 +45,15 @@ func LoadEach(files []manifest.File) ([]Placed, slo.Notes, manifest.Problems) {
 	return l.kept(), l.notes, l.problems
 }
 
+type claimed struct{ set, id string }
+
 type eachLoader struct {
 	found    []Placed
 	openslo  []manifest.Document
 	order    []string // of the documents, since OpenSLO's are read last
-	taken    map[string]Placed
+	set      func(file string) string
+	taken    map[claimed]Placed
+	first    map[string]Placed // of each id, whatever the set
 	told     map[manifest.Problem]bool
 	notes    slo.Notes
 	problems manifest.Problems
@@ -189,16 +197,22 @@ func lastLine(n *yaml.Node) int {
 	return last
 }
 
-// keep takes the SLO in, if none of the ids it makes is taken.
+// keep takes the SLO in, if none of the ids it makes is taken in its set.
 func (l *eachLoader) keep(p Placed) {
+	set := l.set(p.Document.File)
 	for _, one := range p.All() {
-		if first, again := l.taken[one.ID]; again {
+		if first, again := l.taken[claimed{set, one.ID}]; again {
 			l.fail(manifest.Problems{p.Document.Problem(p.Path, "makes the SLO id %s, which is already taken at %s:%d; rename one", one.ID, first.Document.File, first.line())})
 			return
 		}
 	}
 	for _, one := range p.All() {
-		l.taken[one.ID] = p
+		l.taken[claimed{set, one.ID}] = p
+		if first, again := l.first[one.ID]; again {
+			l.notes = append(l.notes, slo.Note{Problem: p.Document.Problem(p.Path, "makes the SLO id %s, as %s:%d does; one Prometheus must not load both files", one.ID, first.Document.File, first.line())})
+		} else {
+			l.first[one.ID] = p
+		}
 	}
 	l.found = append(l.found, p)
 }
