@@ -150,14 +150,14 @@ func (g *generateFlags) apart() error {
 		return nil
 	}
 	for _, in := range g.inputs {
-		if in != "-" && real(in) == real(g.out) {
+		if in != "-" && resolved(in) == resolved(g.out) {
 			return fmt.Errorf("%s is input and output; write the rules somewhere else", in)
 		}
 	}
 	return nil
 }
 
-func real(path string) string {
+func resolved(path string) string {
 	if followed, err := filepath.EvalSymlinks(path); err == nil {
 		path = followed
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nines-sre/nines/internal/fault"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"gopkg.in/yaml.v3"
 )
@@ -412,5 +414,16 @@ func TestAFileIsReplacedWholeOrNotAtAll(t *testing.T) {
 	}
 	if info, err := os.Stat(os.DevNull); err != nil || info.Mode().IsRegular() {
 		t.Error("the null device was replaced")
+	}
+}
+
+func TestRulesThatCannotBeMadeAreProblemsAndOtherErrorsAreNot(t *testing.T) {
+	var made generated
+	bad := fault.New(fault.Invalid, "SLO a: cannot be counted")
+	if err := made.leftOut(&ruleFile{}, errors.Join(bad, bad)); err != nil || len(made.problems) != 2 || made.problems[0].String() != "standard output: SLO a: cannot be counted" {
+		t.Errorf("%v %v", err, made.problems)
+	}
+	if err := made.leftOut(&ruleFile{}, errors.Join(bad, os.ErrClosed)); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("a file that cannot be written is %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -161,44 +162,79 @@ func (a *cli) writeRules(g generateFlags, made generated) error {
 	if err != nil {
 		return err
 	}
-	if g.strict && len(made.problems) > 0 {
-		return made.failure("nothing was written, since --strict was asked for")
-	}
-	done := generation{Files: []manifest.File{}, Notes: noteBodies(made.notes), Problems: append([]fault.Detail{}, details(made.problems)...)}
 	var staged []*stagedFile
+	if !g.strict || len(made.problems) == 0 {
+		staged, err = a.stageAll(g, files, &made)
+	}
 	defer func() {
 		for _, s := range staged {
 			s.discard()
 		}
 	}()
-	bar := newProgress(a.err)
-	defer bar.clear()
-	for i, f := range files {
-		s, err := stage(f.path)
-		if err != nil {
-			return err
-		}
-		staged = append(staged, s)
-		if err := f.write(s, g.options()); err != nil {
-			return fault.Wrap(fault.Invalid, err, "write the rules")
-		}
-		for _, o := range f.objects {
-			done.SLOs += len(o.slos)
-		}
-		bar.show(i+1, len(files), "writing rules")
+	switch {
+	case err != nil:
+		return err
+	case g.strict && len(made.problems) > 0:
+		return made.failure("nothing was written, since --strict was asked for")
 	}
-	bar.clear()
-	for _, s := range staged {
+	done := generation{Files: []manifest.File{}, Notes: noteBodies(made.notes), Problems: append([]fault.Detail{}, details(made.problems)...)}
+	for i, s := range staged {
 		if err := s.commit(); err != nil {
 			return err
 		}
 		done.Files = append(done.Files, manifest.File{Name: s.path, Text: s.text()})
+		done.SLOs += files[i].slos()
 	}
 	if err := a.show(done, func() { a.printGenerated(g, done) }); err != nil {
 		return err
 	}
 	if len(made.problems) > 0 {
 		return made.failure(fmt.Sprintf("they are left out; the rules of %d SLOs were written", done.SLOs))
+	}
+	return nil
+}
+
+func (f *ruleFile) slos() (n int) {
+	for _, o := range f.objects {
+		n += len(o.slos)
+	}
+	return n
+}
+
+// stageAll writes the outputs beside their places. SLOs whose rules cannot be made are problems, and the outputs hold the
+// rest.
+func (a *cli) stageAll(g generateFlags, files []*ruleFile, made *generated) ([]*stagedFile, error) {
+	bar := newProgress(a.err)
+	defer bar.clear()
+	var staged []*stagedFile
+	for i, f := range files {
+		s, err := stage(f.path)
+		if err != nil {
+			return staged, err
+		}
+		staged = append(staged, s)
+		if err := made.leftOut(f, f.write(s, g.options())); err != nil {
+			return staged, fault.Wrap(fault.Invalid, err, "write the rules")
+		}
+		bar.show(i+1, len(files), "writing rules")
+	}
+	return staged, nil
+}
+
+// leftOut takes the SLOs down that an output does not hold, and returns any other error.
+func (m *generated) leftOut(f *ruleFile, err error) error {
+	if err == nil {
+		return nil
+	}
+	all := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		all = joined.Unwrap()
+	}
+	for _, one := range all {
+		if !fault.Is(one, fault.Invalid) && !fault.Is(one, fault.Conflict) {
+			return err
+		}
+		m.problems = append(m.problems, manifest.Problem{File: cmp.Or(f.path, "standard output"), Message: message(faultOf(one))})
 	}
 	return nil
 }
