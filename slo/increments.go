@@ -26,6 +26,7 @@ import (
 // ledger shows; our own engine makes up for it by evaluating again at the time that was missed, others don't.
 type increments struct {
 	interval, settle time.Duration
+	outlive          bool // counters outlive the target's process: a first sample is only a baseline
 }
 
 // recent is how old a counter's last sample may be to count as present: five intervals, which leaves room for slower
@@ -71,9 +72,8 @@ func (r reading) peak(series string, interval time.Duration, offset string) stri
 //  1. the steady case, also across a gap;
 //  2. the counter went down, so it was reset: it grew to its peak in this interval, and from zero to where it is
 //     (only what no scrape saw is lost; a value that is not a number is dropped);
-//  3. the series is new, or was reset during a gap, on a target that was scraped successfully before, so it began at
-//     zero: the first error ever;
-//  4. the series is new, and so is its process: it began at zero, unseen.
+//  3. the series is new, or was reset during a gap, on a target that was scraped successfully before, or whose process is
+//     new: it began at zero, unseen, as with the first error ever.
 //
 // Otherwise a first sample is only a baseline: what a long-running process counted before anyone watched is not ours.
 // Only the steady case looks back far, because each branch that does reads all the samples on its way again; in the
@@ -89,10 +89,12 @@ func (i increments) of(vs *parser.VectorSelector, r reading) string {
 	older := r.last(series, recent, beforeText)
 	reset := "(" + fresh + " + clamp_min(" + r.peak(series, i.interval, nowText) + " - " + older + ", 0)) >= 0"
 	const or = "\n  or\n"
+	if i.outlive {
+		return "(" + r.last(series, recent, nowText) + " - " + r.last(series, history, beforeText) + ") >= 0" + or + reset
+	}
 	return "(" + r.last(series, recent, nowText) + " - " + r.last(series, history, beforeText) + ") >= 0" + or + reset + or +
-		"(" + fresh + " and on (job, instance) (max_over_time(up{" + target + "}[" + history + "] offset " + beforeText + ") == 1))" + or +
-		"(" + fresh + " and on (job, instance) (time() - last_over_time(process_start_time_seconds{" + target + "}[" + recent + "] offset " + nowText + ") < " +
-		strconv.Itoa(int(freshProcess/time.Second)) + "))"
+		"(" + fresh + " and on (job, instance) (max_over_time(up{" + target + "}[" + history + "] offset " + beforeText + ") == 1\n    or time() - last_over_time(process_start_time_seconds{" +
+		target + "}[" + recent + "] offset " + nowText + ") < " + strconv.Itoa(int(freshProcess/time.Second)) + "))"
 }
 
 // boundMatcher matches the bucket of the bound, in whichever way the client or the engine wrote it.

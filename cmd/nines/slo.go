@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/nines-sre/nines/slo"
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ func (a *cli) sloCommand() *cobra.Command {
 	return group("slo", "Promises: their state, and rules for any Prometheus",
 		a.sloStatus(), a.sloGenerate(), a.sloConvert(), a.sloInit(), a.sloBacktest(),
 		a.sloCorrections(), a.sloMaintenance(), a.sloBudget(),
+		a.sloBurndown(),
 	)
 }
 
@@ -58,10 +60,11 @@ func (a *cli) printStatuses(answer statusesBody) {
 	}
 	var rows [][]string
 	for _, s := range answer.Statuses {
-		rows = append(rows, []string{s.SLO, labelText(s.Labels), s.Objective.String() + " %", sli(s), left(s), burn(s), exhausted(s), percent(s.Coverage)})
+		rows = append(rows, []string{s.SLO, labelText(s.Labels), s.Objective.String() + " %", sli(s), left(s), burn(s), goneBy(s, time.Now(), width(a.out)), percent(s.Coverage)})
 	}
 	a.table([]string{"promise", "for", "objective", "measured", "budget left", "burn", "gone by", "coverage"}, rows)
 	a.printf("\nMeasured over each promise's window up to now; coverage is the share of it that was seen since the first data.\n")
+	a.printf("Gone by: predicted from the history, with how likely that is; a date and hour alone is at the present burn.\n")
 	a.printAdjusted(answer.Statuses)
 }
 
