@@ -108,6 +108,15 @@ func (h history) firstFire(c slo.Condition, from int) (step int, ok bool) {
 	return 0, false
 }
 
+// earliest returns the first step from on at which the condition holds in either way.
+func (h history) earliest(c slo.Condition, from int) int {
+	k := from
+	for k < len(h.seen)-2 && !h.fires(c, k, true) && !h.fires(c, k, false) {
+		k++
+	}
+	return k
+}
+
 // lastFire returns the last step at which any of the conditions holds in either way.
 func (h history) lastFire(cs []slo.Condition) int {
 	for k := len(h.seen) - 2; k >= 0; k-- {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,7 +36,8 @@ func (p *plan) leaveOut(name, means, reason string) {
 
 func (p *plan) leaveAllOut(reason string) {
 	for _, c := range []struct{ name, means string }{
-		{CheckHealthy, "a service that is well has no alert"}, {CheckRecorded, "the recorded error ratio"}, {CheckOutage, "an outage pages"},
+		{CheckHealthy, "a service that is well has no alert"}, {CheckRecorded, "the recorded error ratio"},
+		{CheckWaits, "the page is not early"}, {CheckOutage, "a total outage pages"},
 		{CheckHeal, "the page ends"}, {CheckIdle, "no traffic is silent"}, {CheckNoData, "lost targets are told"},
 	} {
 		p.leaveOut(c.name, c.means, reason)
@@ -47,7 +49,7 @@ func (p *plan) scenarios() {
 	p.recorded()
 	p.idle()
 	p.noData()
-	order := []string{CheckHealthy, CheckRecorded, CheckOutage, CheckHeal, CheckIdle, CheckNoData}
+	order := []string{CheckHealthy, CheckRecorded, CheckWaits, CheckOutage, CheckHeal, CheckIdle, CheckNoData}
 	slices.SortStableFunc(p.checks, func(a, b Check) int { return slices.Index(order, a.Name) - slices.Index(order, b.Name) })
 }
 
@@ -104,6 +106,7 @@ func (p *plan) outage() {
 	}
 	if reason != "" {
 		p.add("is well", []phase{{well, 0}}, healthy)
+		p.leaveOut(CheckWaits, "the page is not early", reason)
 		p.leaveOut(CheckOutage, "a total outage pages", reason)
 		p.leaveOut(CheckHeal, "the page ends", reason)
 	}
@@ -128,14 +131,31 @@ func (p *plan) pageChecks(healthy Check, well int, pages []slo.Condition) (reaso
 	}
 	var tiers []string
 	for _, c := range watched {
-		tiers = append(tiers, c.Name)
+		tiers = append(tiers, regexp.QuoteMeta(c.Name))
 	}
-	p.add("is out", phases, healthy,
+	p.add("is out", phases, append(p.waits(h, first, well), healthy,
 		Check{Name: CheckOutage, Want: 1, Seconds: p.at(fire + 1), Expr: p.firing(append(p.alertMatchers(first), isFiring)...),
 			Means: fmt.Sprintf("a total outage fires %s within %s", first.Name, p.span(fire+1-well))},
 		Check{Name: CheckHeal, Seconds: p.at(end), Expr: p.firing(isFiring, "sloth_tier=~"+strconv.Quote(strings.Join(tiers, "|"))),
-			Means: fmt.Sprintf("no page is left %s after it", p.span(end-well-out))})
+			Means: fmt.Sprintf("no page is left %s after it", p.span(end-well-out))})...)
 	return ""
+}
+
+// waits has the tier silent for as long as no way for ranges to end would fire it. While an average over a span still
+// moves, that cannot be told.
+func (p *plan) waits(h history, c slo.Condition, well int) []Check {
+	const means = "the page is not early"
+	early := h.earliest(c, well)
+	switch {
+	case p.world.smear > 0:
+		p.leaveOut(CheckWaits, means, "its ratio is an average over several intervals")
+	case early <= well+1:
+		p.leaveOut(CheckWaits, means, "it may fire as soon as anything is counted")
+	default:
+		return []Check{{Name: CheckWaits, Seconds: p.at(early - 1), Expr: p.firing(isFiring, "sloth_tier="+strconv.Quote(c.Name)),
+			Means: fmt.Sprintf("%s is still silent after %s of it", c.Name, p.span(early-1-well))}}
+	}
+	return nil
 }
 
 func (p *plan) span(steps int) string { return (time.Duration(steps) * p.slo.Interval).String() }

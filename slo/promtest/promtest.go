@@ -13,6 +13,7 @@ import (
 const (
 	CheckHealthy  = "healthy"  // a service that is well has no alert, not even a pending one
 	CheckRecorded = "recorded" // the recorded error ratio is the one that the events give
+	CheckWaits    = "waits"    // the first page tier does not fire before the computed time
 	CheckOutage   = "outage"   // a total outage fires the first page tier, with its labels, by the computed time
 	CheckHeal     = "heal"     // no page is left once the outage is over for the computed time
 	CheckIdle     = "idle"     // no traffic has no alert
