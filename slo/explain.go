@@ -11,13 +11,13 @@ import (
 // Explanation is what an SLO promises and what its alerts do, in figures that people ask for. Figures at a rate are what
 // is to be expected at that steady traffic, no more.
 type Explanation struct {
-	ID             string    `json:"slo"`
-	Objective      Objective `json:"objectivePercent"`
-	BudgetPercent  float64   `json:"budgetPercent"` // of events that may fail
-	Window         Window    `json:"window"`
-	WindowDays     float64   `json:"windowDays"` // nominal: 30 for a calendar month
-	EventsPer      string    `json:"eventsPer"`  // PerRequest, PerSample or PerInterval
-	IntervalSecond float64   `json:"intervalSeconds"`
+	ID              string    `json:"slo"`
+	Objective       Objective `json:"objectivePercent"`
+	BudgetPercent   float64   `json:"budgetPercent"` // of events that may fail
+	Window          Window    `json:"window"`
+	WindowDays      float64   `json:"windowDays"` // nominal: 30 for a calendar month
+	EventsPer       string    `json:"eventsPer"`  // PerRequest, PerSample or PerInterval
+	IntervalSeconds float64   `json:"intervalSeconds"`
 	// EventsPerSecond is the rate that figures are for: the one asked for, or one an interval where an interval is the
 	// event (and one an interval and series where a sample is).
 	EventsPerSecond float64       `json:"eventsPerSecond"`
@@ -80,7 +80,7 @@ func (s SLO) Explain(rate float64) (Explanation, error) {
 func (s SLO) explain(c counted, rate float64) Explanation {
 	out := Explanation{
 		ID: s.ID, Objective: s.Objective, BudgetPercent: round12(100 * s.Objective.Budget()), Window: s.Window, WindowDays: s.Window.Length().Hours() / 24,
-		EventsPer: PerRequest, IntervalSecond: s.Interval.Seconds(), EventsPerSecond: rate, Guard: s.GuardInForce(),
+		EventsPer: PerRequest, IntervalSeconds: s.Interval.Seconds(), EventsPerSecond: rate, Guard: s.GuardInForce(),
 		NoData: c.target != "" && !s.Alerting.PageOff && !s.Alerting.NoDataOff && s.Of == "", Gap: s.Gap,
 		GroupBy: c.groupBy, BudgetBy: s.BudgetBy, MaxGroups: s.MaxGroups, Tiers: []TierTold{},
 	}

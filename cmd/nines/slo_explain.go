@@ -107,9 +107,9 @@ func (a *cli) printExplanation(e explanationBody) {
 	a.printf("\nWhat counts\n")
 	a.paragraph("%s", e.Bad)
 	if e.Slices.Target > 0 {
-		a.paragraph("Events are judged by the interval: one of %s is bad where fewer than %v %% of its events are good.", spoken(e.IntervalSecond), e.Slices.Target)
+		a.paragraph("Events are judged by the interval: one of %s is bad where fewer than %v %% of its events are good.", spoken(e.IntervalSeconds), e.Slices.Target)
 	} else if e.Slices.Ratio {
-		a.paragraph("Events are judged by the interval: each of %s weighs the same, bad by its share of bad events.", spoken(e.IntervalSecond))
+		a.paragraph("Events are judged by the interval: each of %s weighs the same, bad by its share of bad events.", spoken(e.IntervalSeconds))
 	}
 	for _, p := range e.Parts {
 		a.paragraph("%s weighs %v (%.4g %% of the whole).", p.SLO, p.Weight, p.SharePercent)
@@ -195,7 +195,7 @@ func (a *cli) printTiers(e slo.Explanation) {
 		delay = max(delay, f.WithinSeconds-f.AfterSeconds)
 	}
 	if delay > 0 {
-		a.paragraph("Until it is seen, %s may pass besides for the first tier: a scrape (one in an interval of %s), settling, evaluation.", spoken(delay), spoken(e.IntervalSecond))
+		a.paragraph("Until it is seen, %s may pass besides for the first tier: a scrape (one in an interval of %s), settling, evaluation.", spoken(delay), spoken(e.IntervalSeconds))
 	}
 	a.paragraph("Spent is the share of the window's budget gone when the first of these faults fires it. Ends is about how long an alert stays after a total outage, at most.")
 	if guarded {
@@ -264,9 +264,9 @@ func nominal(w slo.Window) string {
 func rateWords(e slo.Explanation) string {
 	switch e.EventsPer {
 	case slo.PerInterval:
-		return "one event every " + spoken(e.IntervalSecond)
+		return "one event every " + strings.TrimPrefix(spoken(e.IntervalSeconds), "1 ")
 	case slo.PerSample:
-		return "one series, so one event every " + spoken(e.IntervalSecond)
+		return "one series, so one event every " + strings.TrimPrefix(spoken(e.IntervalSeconds), "1 ")
 	}
 	return decimals(e.EventsPerSecond) + " a second"
 }

@@ -38,7 +38,7 @@ func TestAnExplanationFitsATerminalAndSaysNoNonsense(t *testing.T) {
 					t.Errorf("%s at %s: %d columns: %s", path, rate, utf8.RuneCountInString(line), line)
 				}
 			}
-			for _, nonsense := range []string{"NaN", "Inf", "%!", " -0", " 1 days", "(0s", "e+", "e-0"} {
+			for _, nonsense := range []string{"NaN", "+Inf", " Inf ", "%!", " -0", " 1 days", "(0s", "e+", "e-0"} {
 				if i := strings.Index(out, nonsense); i >= 0 {
 					t.Errorf("%s at %s says %q: %s", path, rate, nonsense, out[max(0, i-60):min(len(out), i+60)])
 				}
@@ -83,9 +83,9 @@ spec: {service: shop, objective: 99, sli: {composite: {parts: [{slo: shop-availa
 	plain := strings.Join(strings.Fields(out), " ")
 	for _, want := range []string{
 		`Bad is what e_total{job="shop"} counts, of all of t_total{job="shop"}`, "99.9 % good over each calendar month (Europe/Berlin), so 0.1 % may fail",
-		"about 43.2 minutes of total outage in the window (taken as 30 days)", "about 25 920 failed of 25 920 000", "page-fast 1h/5m 51s 8m38s never never 2 %",
+		"about 43.2 minutes of total outage in the window (taken as 30 days)", "about 25 920 failed of 25 920 000", "page-fast 1h/5m 52s 8m38s never never 2 %",
 		"counts as bad", "error budget and alerts for each tenant", "Further objective: shop-availability-week", "one of 1 minute is bad where fewer than 95 %",
-		"shop-availability weighs 3 (75 % of the whole)", "took longer than 250ms", "At one event every 1 minute", "There is no alert for lost targets",
+		"shop-availability weighs 3 (75 % of the whole)", "took longer than 250ms", "At one event every minute", "There is no alert for lost targets",
 	} {
 		if !strings.Contains(plain, want) {
 			t.Errorf("it does not say %q:\n%s", want, out)

@@ -200,8 +200,8 @@ func TestPagesComeWithinWhatTheExplanationSays(t *testing.T) {
 				at[c.Name] = c.Seconds
 			}
 		}
-		took, outage := at[CheckOutage]-told.IntervalSecond-at[CheckHealthy], told.Tiers[0].Faults[0]
-		if took > outage.WithinSeconds+told.IntervalSecond || took < outage.AfterSeconds {
+		took, outage := at[CheckOutage]-told.IntervalSeconds-at[CheckHealthy], told.Tiers[0].Faults[0]
+		if took > outage.WithinSeconds+told.IntervalSeconds || took < outage.AfterSeconds {
 			t.Errorf("%s: the page is computed after %v s, and explained after %v to %v s", s.ID, took, outage.AfterSeconds, outage.WithinSeconds)
 		}
 		compared++
