@@ -18,7 +18,7 @@ type statusesBody struct {
 func (a *cli) sloCommand() *cobra.Command {
 	return group("slo", "Promises: their state, and rules for any Prometheus",
 		a.sloStatus(), a.sloGenerate(), a.sloConvert(), a.sloInit(), a.sloBacktest(),
-		a.sloCorrections(), a.sloMaintenance(), a.sloBudget(), a.sloBurndown(), a.sloTest(),
+		a.sloCorrections(), a.sloMaintenance(), a.sloBudget(), a.sloBurndown(), a.sloTest(), a.sloExplain(),
 	)
 }
 

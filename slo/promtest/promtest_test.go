@@ -67,6 +67,9 @@ func TestEveryShippedPromiseKeepsItsUnitTest(t *testing.T) {
 	t.Parallel()
 	set := shipped(t)
 	for _, p := range packs.All() {
+		if testing.Short() {
+			break
+		}
 		files, err := p.Files(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -175,6 +178,36 @@ func TestEveryFormIsTriedInPromtool(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The two ways to say when an outage pages, by intervals here and by formula there, are not the same code.
+func TestPagesComeWithinWhatTheExplanationSays(t *testing.T) {
+	t.Parallel()
+	compared := 0
+	for _, s := range append(slosOf(t, manifest.File{Name: "kinds.yaml", Text: kinds}), shipped(t)...) {
+		suite, err := Of(s, slo.RuleOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told, err := s.Explain(perInterval / s.Defaulted().Interval.Seconds())
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := map[string]float64{}
+		for _, c := range suite.Checks {
+			if c.SLO == s.ID {
+				at[c.Name] = c.Seconds
+			}
+		}
+		took, outage := at[CheckOutage]-told.IntervalSeconds-at[CheckHealthy], told.Tiers[0].Faults[0]
+		if took > outage.WithinSeconds+told.IntervalSeconds || took < outage.AfterSeconds {
+			t.Errorf("%s: the page is computed after %v s, and explained after %v to %v s", s.ID, took, outage.AfterSeconds, outage.WithinSeconds)
+		}
+		compared++
+	}
+	if compared < 12 {
+		t.Errorf("only %d were compared", compared)
 	}
 }
 
