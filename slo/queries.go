@@ -80,7 +80,7 @@ func (s SLO) Conditions() []Condition {
 		one.resets = t.Short > one.Recent
 		one.Between = between(tiers, t)
 		if ticket {
-			one.Interval = max(s.Interval, min(5*s.Interval, time.Minute))
+			one.Interval = s.metaInterval()
 			if one.resets {
 				one.Keep = tiers[0].Short
 			}

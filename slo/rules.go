@@ -49,8 +49,8 @@ type RuleOptions struct {
 //     objectives' rules stand there too: they share the increments.
 //   - sloth-slo-sli-recordings-long-<id>, every five minutes: sums of five minutes, and from them the error ratios of a
 //     day, three days and the period; periods beyond 35 days in a group -period-<id> of their own, every half an hour.
-//   - sloth-slo-meta-recordings-<id>, every minute: objective, budget, burn rates, what is left, sloth_slo_info.
-//   - sloth-slo-alerts-<id>, every minute: the ticket alerts.
+//   - sloth-slo-meta-recordings-<id>, every two minutes: objective, budget, burn rates, what is left, sloth_slo_info.
+//   - sloth-slo-alerts-<id>, every two minutes: the ticket alerts.
 //
 // The error is fault.Invalid where the SLI cannot be counted, which ReadSLO would have said. An SLO that All made of a
 // further objective has no rules of its own.

@@ -47,8 +47,7 @@ type ruleWriter struct {
 func newRuleWriter(s SLO, c counted, o RuleOptions, to ruleSink, d *draft) ruleWriter {
 	w := ruleWriter{SLO: s, counted: c, to: to, d: d, tiers: s.Tiers(), budget: s.Objective.Budget(), step: s.slowStep(), runbook: s.runbookURL(o)}
 	w.noDataURL = cmp.Or(o.NoDataURL, w.runbook)
-	// A recorded sample is found for five minutes. What people query must come oftener than that, or it flickers.
-	w.meta = max(s.Interval, min(5*s.Interval, time.Minute))
+	w.meta = s.metaInterval()
 	w.sum = by("sum", s.BudgetBy) + " ("
 	w.budgetText = number(w.budget)
 	if p := s.guard(c.judged || s.Slices != (Slices{})); p < 1 {
@@ -66,6 +65,10 @@ func (w *ruleWriter) identify() {
 	w.told = w.SLO.told(w.quoted)
 	w.id = []pair{{"sloth_id", w.ID}, {"sloth_service", w.Service}, {"sloth_slo", w.Name}}
 }
+
+// metaInterval is how often burn rates, the budget left and ticket alerts are evaluated. A recorded sample is found for
+// five minutes: what people query must come oftener than that, or it flickers.
+func (s SLO) metaInterval() time.Duration { return max(s.Interval, min(5*s.Interval, 2*time.Minute)) }
 
 // slowStep is the span of the sums that long windows are made of: five minutes, or five intervals in trials with
 // intervals below 15 seconds.
