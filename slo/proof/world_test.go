@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +35,14 @@ type world struct {
 	float  float64                    // weight of one event, for counters that grow by fractions; 1 unless set
 	tenant func(sec int, r dice) string
 	pushed bool // no up and no process_start_time_seconds
+
+	jitter    int                              // milliseconds that a scrape's timestamp varies by
+	clock     int                              // seconds that the processes' clocks are ahead of the engine's
+	ageless   bool                             // no process_start_time_seconds
+	instances func(pod string, sec int) string // the instance label of a pod; its name unless set
+	expire    int                              // seconds without an event after which a process forgets a series; 0 is never
+	away      func(sec int) bool               // service discovery has lost the targets, which go on working
+	latency   bool                             // what fails is only slow: the series are a histogram with a bound at 0.25 s
 }
 
 type dice = *rand.Rand
@@ -46,6 +56,7 @@ type life struct {
 // simulated is what a world left behind.
 type simulated struct {
 	truth slo.Counts // every event there was
+	lost  slo.Counts // those of them that a process took with it, unscraped: nobody can know of them
 	db    *tsdb.DB
 	end   time.Time
 }
@@ -57,8 +68,11 @@ type process struct {
 	sets     map[string]labels.Labels
 	refs     map[string]storage.SeriesRef
 	offset   int
-	stored   bool     // its series stand in the engine, not ended
-	before   *process // that crashed, until the first scrape
+	instance string
+	seen     map[string]float64 // counters at the last scrape that succeeded
+	touched  map[string]int     // when each counter last grew
+	stored   bool               // its series stand in the engine, not ended
+	before   *process           // that crashed, until the first scrape
 }
 
 func (w world) simulate(tb testing.TB, seed uint64) simulated {
@@ -90,7 +104,7 @@ func (w world) simulate(tb testing.TB, seed uint64) simulated {
 	if err := db.CompactHead(tsdb.NewRangeHead(db.Head(), db.Head().MinTime(), db.Head().MaxTime())); err != nil {
 		tb.Fatal(err)
 	}
-	return simulated{truth: s.truth, db: db, end: epoch.Add(time.Duration(end) * time.Second)}
+	return simulated{truth: s.truth, lost: s.lost, db: db, end: epoch.Add(time.Duration(end) * time.Second)}
 }
 
 type simulation struct {
@@ -102,6 +116,7 @@ type simulation struct {
 	every   int
 	end     int
 	truth   slo.Counts
+	lost    slo.Counts
 	running []*process
 	crashed map[string]*process
 }
@@ -130,6 +145,7 @@ func (s *simulation) livesAndDeaths(sec int) {
 			kept = append(kept, p)
 			continue
 		}
+		s.lose(p)
 		if s.succeeded(p, sec) { // a crash under the same name goes on with those series that are made again
 			s.crashed[p.pod] = p
 		} else {
@@ -156,7 +172,8 @@ func (s *simulation) succeeded(p *process, sec int) bool {
 func (s *simulation) start(l life) {
 	h := fnv.New32()
 	h.Write([]byte(l.pod))
-	p := &process{life: l, counters: map[string]float64{}, sets: map[string]labels.Labels{}, refs: map[string]storage.SeriesRef{}, offset: int(h.Sum32()) % s.every}
+	p := &process{life: l, counters: map[string]float64{}, seen: map[string]float64{}, touched: map[string]int{}, offset: int(h.Sum32()) % s.every}
+	p.forget()
 	if p.offset < 0 {
 		p.offset += s.every
 	}
@@ -170,6 +187,7 @@ func (s *simulation) start(l life) {
 		for series := range p.counters {
 			p.counters[series] = 12345
 		}
+		maps.Copy(p.seen, p.counters)
 	}
 	p.before = s.crashed[l.pod]
 	delete(s.crashed, l.pod)
@@ -191,21 +209,73 @@ func (s *simulation) request(p *process, sec int) {
 		s.truth.Good += weight
 	}
 	s.truth.Total += weight
+	var series string
 	switch {
 	case tenant == "x" && bad:
-		p.counters["500|x"] += weight
+		series = "500|x"
 	case tenant == "x":
-		p.counters["200|x"] += weight
+		series = "200|x"
 	case bad:
-		p.counters["500|"+tenant] += weight
+		series = "500|" + tenant
 	default:
-		p.counters["200|"+tenant] += weight
+		series = "200|" + tenant
+	}
+	p.counters[series] += weight
+	if s.expire > 0 {
+		p.touched[series] = sec
+	}
+}
+
+// lose counts what a process takes with it: what it has counted since its last scrape.
+func (s *simulation) lose(p *process) {
+	for series, v := range p.counters {
+		s.lost.Total += v - p.seen[series]
+		if series[0] == '2' {
+			s.lost.Good += v - p.seen[series]
+		}
+	}
+}
+
+// forget begins the target's series anew, under another instance.
+func (p *process) forget() {
+	p.sets, p.refs = map[string]labels.Labels{}, map[string]storage.SeriesRef{}
+}
+
+// expired ends the series that nothing has been counted in for long, as exporters with a time to live do.
+func (s *simulation) expired(p *process, sec int, at int64) {
+	for series := range p.counters {
+		if last, ever := p.touched[series]; ever && sec-last > s.expire && p.counters[series] == p.seen[series] {
+			if set, ok := p.sets[series]; ok && p.stored {
+				s.append(p, series, set, at, stale)
+			}
+			delete(p.counters, series)
+			delete(p.seen, series)
+			delete(p.touched, series)
+			delete(p.sets, series)
+		}
 	}
 }
 
 func (s *simulation) scrapeOf(p *process, sec int) {
+	if s.away != nil && s.away(sec) {
+		if p.instance != "" {
+			s.vanish(p, sec)
+			p.instance = ""
+		}
+		return
+	}
+	if now := s.instanceOf(p, sec); now != p.instance {
+		if p.instance != "" {
+			s.vanish(p, sec-1)
+		}
+		p.forget()
+		p.instance = now
+	}
 	at := epoch.Add(time.Duration(sec) * time.Second).Add(time.Duration(p.offset) * time.Millisecond).UnixMilli()
-	up := labels.FromStrings("__name__", "up", "job", "api", "instance", p.pod)
+	if s.jitter > 0 {
+		at += int64(s.r.IntN(s.jitter))
+	}
+	up := labels.FromStrings("__name__", "up", "job", "api", "instance", p.instance)
 	if s.failed != nil && s.failed(sec, s.r) {
 		if !s.pushed {
 			s.append(p, "up", up, at, 0)
@@ -215,24 +285,57 @@ func (s *simulation) scrapeOf(p *process, sec int) {
 	}
 	if !s.pushed {
 		s.append(p, "up", up, at, 1)
-		s.append(p, "start", labels.FromStrings("__name__", "process_start_time_seconds", "job", "api", "instance", p.pod), at, float64(epoch.Unix()+int64(p.from)))
 	}
-	for series, v := range p.counters {
+	if !s.pushed && !s.ageless {
+		s.append(p, "start", labels.FromStrings("__name__", "process_start_time_seconds", "job", "api", "instance", p.instance), at, float64(epoch.Unix()+int64(p.from+s.clock)))
+	}
+	if s.expire > 0 {
+		s.expired(p, sec, at)
+	}
+	for series, v := range p.exposed(s.latency) {
 		set, ok := p.sets[series]
 		if !ok {
-			set = labels.FromStrings("__name__", "requests_total", "job", "api", "instance", p.pod, "code", series[:3], "tenant", series[4:])
+			set = s.labelsOf(p, series)
 			p.sets[series] = set
 		}
 		s.append(p, series, set, at, v)
 	}
+	maps.Copy(p.seen, p.counters)
 	if p.before != nil && p.before.stored {
 		for series, set := range p.before.sets {
-			if _, again := p.counters[series]; !again {
+			if _, again := p.sets[series]; !again {
 				s.append(p.before, series, set, at, stale)
 			}
 		}
 	}
 	p.before, p.stored = nil, true
+}
+
+func (s *simulation) instanceOf(p *process, sec int) string {
+	if s.instances == nil {
+		return p.pod
+	}
+	return s.instances(p.pod, sec)
+}
+
+// exposed is the counters as the process shows them: as they are, or as a histogram's.
+func (p *process) exposed(latency bool) map[string]float64 {
+	if !latency {
+		return p.counters
+	}
+	fast, all := p.counters["200|x"], p.counters["200|x"]+p.counters["500|x"]
+	return map[string]float64{"le|0.1": math.Floor(fast / 2), "le|0.25": fast, "le|+Inf": all, "count|": all}
+}
+
+func (s *simulation) labelsOf(p *process, series string) labels.Labels {
+	kind, value, _ := strings.Cut(series, "|")
+	switch kind {
+	case "le":
+		return labels.FromStrings("__name__", "request_seconds_bucket", "job", "api", "instance", p.instance, "le", value)
+	case "count":
+		return labels.FromStrings("__name__", "request_seconds_count", "job", "api", "instance", p.instance)
+	}
+	return labels.FromStrings("__name__", "requests_total", "job", "api", "instance", p.instance, "code", kind, "tenant", value)
 }
 
 func (s *simulation) append(p *process, key string, set labels.Labels, at int64, v float64) {
@@ -249,7 +352,7 @@ func (s *simulation) vanish(p *process, sec int) {
 	s.endSeriesAt(p, at)
 	for key, name := range map[string]string{"up": "up", "start": "process_start_time_seconds"} {
 		if p.refs[key] != 0 {
-			s.append(p, key, labels.FromStrings("__name__", name, "job", "api", "instance", p.pod), at, stale)
+			s.append(p, key, labels.FromStrings("__name__", name, "job", "api", "instance", p.instance), at, stale)
 		}
 	}
 }
