@@ -2,6 +2,7 @@ package promtest
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -74,7 +75,13 @@ func TestEveryShippedPromiseKeepsItsUnitTest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		set = append(set, slosOf(t, files.Service, files.SLOs)...)
+		forms := map[string]bool{} // one of each form of a pack, since each takes about a second
+		for _, s := range slosOf(t, files.Service, files.SLOs) {
+			if form := fmt.Sprint(s.SLI.Histogram != "", s.SLI.Gauge != "", s.SLI.Value != "", s.SLI.RatioQuery != "", s.SLI.Native); !forms[form] {
+				forms[form] = true
+				set = append(set, s)
+			}
+		}
 	}
 	passed, leftOut := 0, 0
 	for _, s := range set {
