@@ -95,14 +95,14 @@ func (i apiInsight) Statuses(ctx context.Context, scope access.Scope, sloID, ten
 	return answer.Plain(), answer.Missing, err
 }
 
-// BurnDown returns how the window's error budget went.
-func (i apiInsight) BurnDown(ctx context.Context, scope access.Scope, sloID, tenant string, points int) ([]httpapi.BurnPoint, error) {
+// BurnDown returns how the window's error budget went, and where it is going.
+func (i apiInsight) BurnDown(ctx context.Context, scope access.Scope, sloID, tenant string, points int) ([]httpapi.BurnPoint, slo.Prediction, error) {
 	found, err := i.Service.BurnDown(ctx, scope, sloID, tenant, points)
-	out := make([]httpapi.BurnPoint, 0, len(found))
-	for _, b := range found {
-		out = append(out, httpapi.BurnPoint{At: b.At, Remaining: b.Remaining, Burn: b.Burn, Errors: b.Errors, Total: b.Total})
+	out := make([]httpapi.BurnPoint, 0, len(found.Points))
+	for _, b := range found.Points {
+		out = append(out, httpapi.BurnPoint{At: b.At, Remaining: b.Remaining, Burn: b.Burn, Errors: b.Errors, Total: b.Total, Partial: b.Partial})
 	}
-	return out, err
+	return out, found.Prediction, err
 }
 
 // Posture says which promises are at risk.
@@ -167,9 +167,14 @@ func (i webInsight) History(ctx context.Context, scope access.Scope, sloID, tena
 	found, err := i.Service.History(ctx, scope, sloID, tenant, intelligence.Span(span))
 	out := make([]web.Point, 0, len(found))
 	for _, b := range found {
-		out = append(out, web.Point(b))
+		out = append(out, web.Point{At: b.At, Step: b.Step, Remaining: b.Remaining, Burn: b.Burn, Errors: b.Errors, Total: b.Total})
 	}
 	return out, err
+}
+
+// Prediction says whether a promise's budget lasts, with its fan.
+func (i webInsight) Prediction(ctx context.Context, scope access.Scope, sloID, tenant string) (slo.Prediction, error) {
+	return i.Service.Prediction(ctx, scope, sloID, tenant)
 }
 
 // Posture is all of it in one sentence.

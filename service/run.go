@@ -98,6 +98,7 @@ func (p *plane) start(ctx context.Context) error {
 		{"read definitions", p.startDefinitions},
 		{"read corrections", p.startCorrections},
 		{"start the metrics engine", p.startEngine},
+		{"ask the engine about definitions", func(context.Context) error { p.definitions.Ask(p.engine); return nil }},
 		{"build the intelligence service", p.buildIntelligence},
 		{"build the web application", p.buildApp},
 	}

@@ -2,7 +2,6 @@ package slo
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 
@@ -33,26 +32,4 @@ func BenchmarkReadSLO(b *testing.B) {
 			b.Fatal(problems)
 		}
 	}
-}
-
-// BenchmarkWriteRules writes the rules of a thousand SLOs.
-func BenchmarkWriteRules(b *testing.B) {
-	slos := thousand(b)
-	b.ReportAllocs()
-	b.ResetTimer()
-	for b.Loop() {
-		var n counter
-		if err := WriteRules(&n, slos, RuleOptions{}); err != nil {
-			b.Fatal(err)
-		}
-		b.SetBytes(int64(n))
-	}
-	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "SLOs/s")
-}
-
-type counter int
-
-func (c *counter) Write(p []byte) (int, error) {
-	*c += counter(len(p))
-	return io.Discard.Write(p)
 }

@@ -45,6 +45,9 @@ func (c *checker) policies(s SLO) {
 	if !slices.Contains([]string{"", GapIgnore, GapGood, GapBad}, s.Gap) {
 		c.refuse("spec.gap", "%q is not known; write ignore, good or bad: what unmeasured time counts as", clip(s.Gap))
 	}
+	if !slices.Contains([]string{"", CountersProcess, CountersExporter}, s.Counters) {
+		c.refuse("spec.counters", "%q is not known; write process (they begin at zero with the target's process) or exporter (they outlive it)", clip(s.Counters))
+	}
 	if s.MaxGroups < 0 || s.MaxGroups > mostGroups {
 		c.refuse("spec.maxGroups", "%d is out of range; write 1 to %d", s.MaxGroups, mostGroups)
 	}

@@ -123,4 +123,25 @@ func TestIncrementsEqualTheCountersGrowth(t *testing.T) {
 	}
 }
 
+// TestWhatAnExporterTellsOutlivesIt: an exporter that is replaced shows the old counters of the database behind it.
+func TestWhatAnExporterTellsOutlivesIt(t *testing.T) {
+	t.Parallel()
+	s := shop(t)
+	s.Counters = CountersExporter
+	l := newLab(t, s)
+	for n := range 60 {
+		at, pod := time.Duration(n+1)*30*time.Second, "a"
+		if n >= 30 {
+			pod = "b"
+		}
+		born := float64(labStart.Add(time.Duration(n/30*900) * time.Second).Unix())
+		l.scrapeAt(at, map[string]float64{of(upSeries, pod): 1, of(bornAt, pod): born, of(okSeries, pod): 1e6 + 9*float64(n), of(badSeries, pod): 5e5 + float64(n)})
+	}
+	l.run(33 * time.Minute)
+	// Each exporter's first sample is a baseline, so of 60 samples 58 are growth.
+	if diff := cmp.Diff([]float64{58, 580}, []float64{l.sum(s.ErrorSeries()), l.sum(s.TotalSeries())}); diff != "" {
+		t.Errorf("errors and total (-truth +recorded):\n%s", diff)
+	}
+}
+
 var stale = math.Float64frombits(value.StaleNaN)

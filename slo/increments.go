@@ -26,6 +26,7 @@ import (
 // ledger shows; our own engine makes up for it by evaluating again at the time that was missed, others don't.
 type increments struct {
 	interval, settle time.Duration
+	outlive          bool // counters outlive the target's process: a first sample is only a baseline
 }
 
 // recent is how old a counter's last sample may be to count as present: five intervals, which leaves room for slower
@@ -59,6 +60,15 @@ func (r reading) last(series, span, offset string) string {
 	return text
 }
 
+// at is the reading of the moment, which there is only of a series that has not ended.
+func (r reading) at(series, offset string) string {
+	text := series + " offset " + offset
+	if r.histogram != "" {
+		return fmt.Sprintf(r.histogram, text)
+	}
+	return text
+}
+
 // peak is the highest reading of the interval. A histogram's is looked for four times in it.
 func (r reading) peak(series string, interval time.Duration, offset string) string {
 	if r.histogram == "" {
@@ -68,16 +78,20 @@ func (r reading) peak(series string, interval time.Duration, offset string) stri
 }
 
 // of returns the growth of each series of the selector, without a sum around it. Its branches, in order:
-//  1. the steady case, also across a gap;
-//  2. the counter went down, so it was reset: it grew to its peak in this interval, and from zero to where it is
-//     (only what no scrape saw is lost; a value that is not a number is dropped);
-//  3. the series is new, or was reset during a gap, on a target that was scraped successfully before, so it began at
-//     zero: the first error ever;
-//  4. the series is new, and so is its process: it began at zero, unseen.
+//  1. the steady case, also across a gap, but not where the process was started anew in this interval;
+//  2. the counter went down within the interval, so it was reset: it grew to its peak, and from zero to where it is (only
+//     what no scrape saw is lost; a value that is not a number is dropped);
+//  3. it was there an interval ago, and the process was started anew: it grew from zero to where it is;
+//  4. the series is new, or was reset during a gap, on a target that was scraped successfully before, or whose process is
+//     new: it began at zero, unseen, as with the first error ever.
 //
 // Otherwise a first sample is only a baseline: what a long-running process counted before anyone watched is not ours.
-// Only the steady case looks back far, because each branch that does reads all the samples on its way again; in the
-// others something happened in this very interval.
+// The last sample before an interval may be an hour old, after a gap in scraping. But where the target was scraped then,
+// the series was not there and the process is young, that sample is of the process before, whose errors are not a base
+// for this one's. Only the steady case looks back far, because each branch that does reads all the samples on its way
+// again; in the others something happened in this very interval.
+//
+// Counters that outlive their target's process know the first case alone, and a reset of their own.
 func (i increments) of(vs *parser.VectorSelector, r reading) string {
 	own := vs.OriginalOffset
 	bare := *vs
@@ -85,15 +99,26 @@ func (i increments) of(vs *parser.VectorSelector, r reading) string {
 	series, target := bare.String(), targetMatchers(vs)
 	now, before := own+i.settle, own+i.settle+i.interval
 	nowText, beforeText, recent, history := promDuration(now), promDuration(before), promDuration(i.recent()), promDuration(i.history())
+	const unless, on, or = " unless on (job, instance) ", " and on (job, instance) ", "\n  or\n"
+	last, far := r.last(series, recent, nowText), r.last(series, history, beforeText)
 	fresh := r.last(series, promDuration(i.interval), nowText)
-	older := r.last(series, recent, beforeText)
-	reset := "(" + fresh + " + clamp_min(" + r.peak(series, i.interval, nowText) + " - " + older + ", 0)) >= 0"
-	const or = "\n  or\n"
-	return "(" + r.last(series, recent, nowText) + " - " + r.last(series, history, beforeText) + ") >= 0" + or + reset + or +
-		"(" + fresh + " and on (job, instance) (max_over_time(up{" + target + "}[" + history + "] offset " + beforeText + ") == 1))" + or +
-		"(" + fresh + " and on (job, instance) (time() - last_over_time(process_start_time_seconds{" + target + "}[" + recent + "] offset " + nowText + ") < " +
-		strconv.Itoa(int(freshProcess/time.Second)) + "))"
+	older := r.last(series, promDuration(min(2*i.interval, i.recent())), beforeText)
+	reset := "(" + fresh + " + clamp_min((" + r.peak(series, i.interval, nowText) + " > " + fresh + ") - " + older + ", 0))"
+	if i.outlive {
+		return "(" + last + " - " + far + ") >= 0" + or + reset + or + "(" + fresh + " >= 0 and " + r.at(series, beforeText) + ")"
+	}
+	start, up := "process_start_time_seconds{"+target+"}", "up{"+target+"}"
+	restarted := "(" + start + " offset " + nowText + " > last_over_time(" + start + "[" + recent + "] offset " + beforeText + "))"
+	young := "(" + up + " offset " + beforeText + " == 1" + on + "(time() - " + start + " offset " + nowText + " < " + seconds(i.history()+2*i.recent()) + "))"
+	base := "(" + r.at(series, beforeText) + " or (" + far + unless + young + "))"
+	return "((" + last + " - " + base + ") >= 0 unless (" + r.at(series, nowText) + on + restarted + "))" + or +
+		reset + or +
+		"(" + fresh + " >= 0 and " + r.at(series, beforeText) + ")" + or +
+		"(" + fresh + " >= 0" + on + "((max_over_time(" + up + "[" + history + "] offset " + beforeText + ") == 1) or (time() - last_over_time(" + start +
+		"[" + promDuration(i.interval) + "] offset " + nowText + ") < " + seconds(freshProcess) + ")))"
 }
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d / time.Second)) }
 
 // boundMatcher matches the bucket of the bound, in whichever way the client or the engine wrote it.
 func boundMatcher(sli SLI) *labels.Matcher {

@@ -2,7 +2,6 @@ package slo
 
 import (
 	"bytes"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -54,12 +53,6 @@ func (o *ruleDocument) begin(slos int) {
 		o.b = append(o.b, " []"...)
 	}
 	o.b = append(o.b, '\n')
-}
-
-func (o *ruleDocument) flush(to io.Writer) error {
-	_, err := to.Write(o.b)
-	o.b = o.b[:0]
-	return err
 }
 
 func (o *ruleDocument) group(name string, interval time.Duration, limit int) {

@@ -11,6 +11,7 @@ type Parsed struct {
 	sli              SLI
 	interval, settle time.Duration
 	groupBy          []string
+	counters         string
 	counted          counted
 }
 
@@ -18,12 +19,12 @@ type Parsed struct {
 func (p *Parsed) Equal(*Parsed) bool { return true }
 
 func (s SLO) parsed(c counted) *Parsed {
-	return &Parsed{sli: s.SLI, interval: s.Interval, settle: s.Settle, groupBy: slices.Clone(s.GroupBy), counted: c}
+	return &Parsed{sli: s.SLI, interval: s.Interval, settle: s.Settle, counters: s.Counters, groupBy: slices.Clone(s.GroupBy), counted: c}
 }
 
 // fits reports whether it was derived from these fields of the SLO.
 func (p *Parsed) fits(s SLO) bool {
-	return p != nil && p.interval == s.Interval && p.settle == s.Settle && slices.Equal(p.groupBy, s.GroupBy) && p.sli.same(s.SLI)
+	return p != nil && p.interval == s.Interval && p.settle == s.Settle && p.counters == s.Counters && slices.Equal(p.groupBy, s.GroupBy) && p.sli.same(s.SLI)
 }
 
 func (s SLI) same(o SLI) bool {

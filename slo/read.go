@@ -34,7 +34,7 @@ func ReadSLO(d manifest.Document) (SLO, manifest.Problems) {
 		Description: strings.TrimSpace(spec.Description), Owner: spec.Owner, Labels: d.Metadata.Labels,
 		Objective: c.objective("spec.objective", &spec.Objective), Window: c.window("spec.window", &spec.Window),
 		Interval: spec.Interval.Std(), Settle: spec.Settle.Std(), SLI: spec.SLI.form(), Alerting: spec.Alerting.form(),
-		MaxGroups: spec.MaxGroups, Gap: spec.Gap, Spec: manifest.APIVersion,
+		MaxGroups: spec.MaxGroups, Gap: spec.Gap, Counters: spec.Counters, Spec: manifest.APIVersion,
 	}
 	c.name("spec.service", spec.Service, nativeName)
 	if spec.Slices != nil {

@@ -37,6 +37,8 @@ type RuleOptions struct {
 	RunbookURL func(s SLO) string
 	// NoDataURL is where the runbook for lost targets is to be read; "" means the SLO's own.
 	NoDataURL string
+	// NoRecordings and NoAlerts leave out the rules of that kind, and groups that have none then.
+	NoRecordings, NoAlerts bool
 }
 
 // Rules returns the SLO's recording and alerting rules, with Sloth's metric and group names:
@@ -68,6 +70,7 @@ func (s SLO) writeRules(to ruleSink, o RuleOptions, d *draft) error {
 	if s.Of != "" {
 		return nil
 	}
+	to = o.leaveOut(to)
 	s = s.withDefaults()
 	if !s.Objective.Valid() || s.Objective.Budget() <= 0 {
 		return fault.New(fault.Invalid, "SLO %s: objective %v is not strictly between 0 and 100", s.ID, float64(s.Objective))

@@ -17,7 +17,6 @@ type draft struct {
 	plain               bool // the expression is known to be printable
 	pending, keepFiring time.Duration
 	labels, annotations []pair // sorted by name, each name once
-	text                []byte // scratch for annotations
 }
 
 // ruleSink takes rules as they are made. What a draft points to is only good during the call.

@@ -55,7 +55,9 @@ func (s SLO) count(inferGroups bool) (counted, []issue) {
 	}
 }
 
-func (s SLO) span() increments { return increments{interval: s.Interval, settle: s.Settle} }
+func (s SLO) span() increments {
+	return increments{interval: s.Interval, settle: s.Settle, outlive: s.Counters == CountersExporter}
+}
 
 // parsed collects the problems of parsing the forms' queries.
 type parsed struct{ issues []issue }

@@ -38,6 +38,7 @@ type SLO struct {
 	GroupBy     []string          `json:"groupBy,omitempty"`    // labels that increments and the ledger keep, such as tenant and region
 	BudgetBy    []string          `json:"budgetBy,omitempty"`
 	MaxGroups   int               `json:"maxGroups,omitempty"` // bound on the values of GroupBy; 500 unless set
+	Counters    string            `json:"counters,omitempty"`  // whose life the counters share: CountersProcess (also ""), CountersExporter
 	Gap         string            `json:"gap,omitempty"`       // how unmeasured time counts: GapIgnore (also ""), GapGood, GapBad
 	Labels      map[string]string `json:"labels,omitempty"`    // user labels; they stand on sloth_slo_info and on alerts only
 	Alerting    Alerting          `json:"alerting"`
@@ -67,6 +68,14 @@ func (s SLO) All() []SLO {
 	}
 	return out
 }
+
+// Whose life counters share. Those of an instrumented process begin at zero with it, so what a new process shows has
+// happened since. Those that an exporter tells of something else, such as a database, outlive the exporter: a first sample
+// is only a baseline, however young the exporter is.
+const (
+	CountersProcess  = "process"
+	CountersExporter = "exporter"
+)
 
 // What unmeasured time counts as. GapIgnore leaves it out of the figure; GapGood and GapBad count each missing base
 // interval as the window's mean interval, all good or all bad.
@@ -202,7 +211,9 @@ type Status struct {
 	Burn      float64           `json:"burn"`      // current burn rate over the last hour of the ledger and live data
 	// Exhausted is when the budget is gone at the current burn; zero means not within the window.
 	Exhausted time.Time `json:"exhausted,omitzero"`
-	Version   int       `json:"version"` // of the SLO's definition
+	// Prediction says from the history whether the budget lasts, without its fan; nil where none was made, as in StatusOf.
+	Prediction *Prediction `json:"prediction,omitempty"`
+	Version    int         `json:"version"` // of the SLO's definition
 	// Adjusted is what corrections and the gap policy made of what was measured; zero where they changed nothing.
 	Adjusted Adjusted `json:"adjusted,omitzero"`
 }

@@ -22,6 +22,7 @@ type sloSpec struct {
 	GroupBy     *[]string         `yaml:"groupBy,omitempty,flow"`
 	BudgetBy    *[]string         `yaml:"budgetBy,omitempty,flow"`
 	MaxGroups   int               `yaml:"maxGroups,omitempty"`
+	Counters    string            `yaml:"counters,omitempty"`
 	Gap         string            `yaml:"gap,omitempty"`
 	Alerting    alertingSpec      `yaml:"alerting,omitempty"`
 }

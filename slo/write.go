@@ -44,7 +44,7 @@ func specOf(s SLO) sloSpec {
 	spec := sloSpec{
 		Service: s.Service, Description: s.Description, Owner: s.Owner,
 		Objective: objectiveNode(s.Objective),
-		Window:    windowNode(s.Window), SLI: sliSpecOf(s.SLI), Alerting: alertingSpecOf(s), MaxGroups: s.MaxGroups, Gap: s.Gap,
+		Window:    windowNode(s.Window), SLI: sliSpecOf(s.SLI), Alerting: alertingSpecOf(s), MaxGroups: s.MaxGroups, Gap: s.Gap, Counters: s.Counters,
 	}
 	if s.Interval != DefaultInterval {
 		spec.Interval = manifest.Duration(s.Interval)

@@ -87,9 +87,11 @@ func (a *cli) printOutcomes(outcomes []manifest.Outcome) {
 
 func (a *cli) validateCommand() *cobra.Command {
 	var paths []string
+	var engine string
 	c := &cobra.Command{
 		Use: "validate -f DIR", Short: "Check definition files without a server; every problem at once", Args: args(cobra.NoArgs),
-		RunE: func(_ *cobra.Command, _ []string) error {
+		Example: "  nines validate -f slos/\n  nines validate -f slos/ --prometheus-url http://127.0.0.1:9990/prometheus",
+		RunE: func(c *cobra.Command, _ []string) error {
 			files, err := definitions.Files(paths, a.in)
 			if err != nil {
 				return err
@@ -98,6 +100,9 @@ func (a *cli) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if engine != "" {
+				return a.probe(c.Context(), set, engine, len(files))
+			}
 			return a.show(map[string]any{"documents": len(set.Records), "problems": []any{}, "notes": noteBodies(set.Notes)}, func() {
 				a.printLosses(conversion{Notes: noteBodies(set.Notes)})
 				a.printf("%d documents in %d files are fine\n", len(set.Records), len(files))
@@ -105,6 +110,7 @@ func (a *cli) validateCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringSliceVarP(&paths, "filename", "f", nil, "file or folder of definitions; - for standard input (repeatable)")
+	c.Flags().StringVar(&engine, "prometheus-url", "", "ask this Prometheus whether what the SLOs read is there; a token is taken from NINES_PROMETHEUS_TOKEN")
 	needs(c, "filename")
 	return c
 }

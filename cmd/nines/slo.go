@@ -3,12 +3,9 @@ package main
 import (
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
+	"time"
 
-	"github.com/nines-sre/nines/internal/fault"
-	"github.com/nines-sre/nines/service/definitions"
 	"github.com/nines-sre/nines/slo"
 	"github.com/spf13/cobra"
 )
@@ -21,7 +18,7 @@ type statusesBody struct {
 func (a *cli) sloCommand() *cobra.Command {
 	return group("slo", "Promises: their state, and rules for any Prometheus",
 		a.sloStatus(), a.sloGenerate(), a.sloConvert(), a.sloInit(), a.sloBacktest(),
-		a.sloCorrections(), a.sloMaintenance(), a.sloBudget(),
+		a.sloCorrections(), a.sloMaintenance(), a.sloBudget(), a.sloBurndown(), a.sloTest(),
 	)
 }
 
@@ -62,10 +59,11 @@ func (a *cli) printStatuses(answer statusesBody) {
 	}
 	var rows [][]string
 	for _, s := range answer.Statuses {
-		rows = append(rows, []string{s.SLO, labelText(s.Labels), s.Objective.String() + " %", sli(s), left(s), burn(s), exhausted(s), percent(s.Coverage)})
+		rows = append(rows, []string{s.SLO, labelText(s.Labels), s.Objective.String() + " %", sli(s), left(s), burn(s), goneBy(s, time.Now(), width(a.out)), percent(s.Coverage)})
 	}
 	a.table([]string{"promise", "for", "objective", "measured", "budget left", "burn", "gone by", "coverage"}, rows)
 	a.printf("\nMeasured over each promise's window up to now; coverage is the share of it that was seen since the first data.\n")
+	a.printf("Gone by: predicted from the history, with how likely that is; a date and hour alone is at the present burn.\n")
 	a.printAdjusted(answer.Statuses)
 }
 
@@ -113,76 +111,4 @@ func exhausted(s slo.Status) string {
 	default:
 		return clock(s.Exhausted)
 	}
-}
-
-func (a *cli) sloGenerate() *cobra.Command {
-	var inputs []string
-	var output, runbooks string
-	c := &cobra.Command{
-		Use: "generate -i FILE [-o FILE]", Short: "Write Prometheus rules of native or Sloth SLO files; needs no server", Args: args(cobra.NoArgs),
-		Long: "Write the recording and alerting rules of SLO files for any Prometheus. An output that is a folder gets a file\n" +
-			"an SLO; anything else is one YAML document with all groups.",
-		RunE: func(_ *cobra.Command, _ []string) error {
-			files, err := definitions.Files(inputs, a.in)
-			if err != nil {
-				return err
-			}
-			set, problems := definitions.LoadSLOs(files)
-			if err := problems.Err(); err != nil {
-				return err
-			}
-			return a.generate(set, output, runbooks)
-		},
-	}
-	f := c.Flags()
-	f.StringSliceVarP(&inputs, "input", "i", nil, "file or folder of SLOs; - for standard input")
-	f.StringVarP(&output, "out", "o", "", "file or existing folder to write to; unset prints")
-	f.StringVar(&runbooks, "runbook-url", "", "base URL of runbooks, such as http://127.0.0.1:9990/runbooks")
-	needs(c, "input")
-	return c
-}
-
-func (a *cli) generate(slos []slo.SLO, output, runbooks string) error {
-	options := slo.RuleOptions{RunbookURL: func(s slo.SLO) string {
-		if runbooks == "" || s.Alerting.Runbook == "" {
-			return ""
-		}
-		return strings.TrimRight(runbooks, "/") + "/" + s.Alerting.Runbook
-	}}
-	info, err := os.Stat(output)
-	split := err == nil && info.IsDir()
-	var all []slo.RuleGroups
-	for _, s := range slos {
-		groups, err := s.RulesWith(options)
-		if err != nil {
-			return err
-		}
-		if split {
-			if err := writeRules(filepath.Join(output, s.ID+".yaml"), []slo.RuleGroups{groups}); err != nil {
-				return err
-			}
-		}
-		all = append(all, groups)
-	}
-	switch {
-	case split:
-		a.printf("wrote %d files to %s\n", len(slos), output)
-		return nil
-	case output != "":
-		return writeRules(output, all)
-	}
-	text, err := slo.MarshalRules(all)
-	a.printf("%s", text)
-	return err
-}
-
-func writeRules(path string, groups []slo.RuleGroups) error {
-	text, err := slo.MarshalRules(groups)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, text, 0o644); err != nil {
-		return fault.Wrap(fault.Invalid, err, "write the rules")
-	}
-	return nil
 }

@@ -25,7 +25,8 @@ const (
 type Set struct {
 	Catalog *Catalog
 	Records []manifest.Record
-	Notes   slo.Notes // on what was read otherwise than its format means it; those that block must not be applied
+	Notes   slo.Notes                    // on what was read otherwise than its format means it; those that block must not be applied
+	places  map[string]manifest.Document // where each SLO is defined
 }
 
 // Load reads files of every kind and checks each document and all references between them. stored are definitions
@@ -55,7 +56,7 @@ func Load(files []manifest.File, stored []manifest.Record, runbook func(name str
 		more := len(l.problems) - maxProblems
 		l.problems = append(l.problems.Sorted()[:maxProblems], manifest.Problem{File: "...", Message: fmt.Sprintf("and %d problems more", more)})
 	}
-	return Set{Catalog: l.catalog, Records: l.records[:fresh], Notes: l.notes}, l.problems
+	return Set{Catalog: l.catalog, Records: l.records[:fresh], Notes: l.notes, places: l.slos}, l.problems
 }
 
 type loader struct {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/slo"
 )
 
 // Store keeps definitions and their versions.
@@ -23,6 +24,7 @@ type Store interface {
 type Service struct {
 	store   Store
 	runbook func(name string) bool
+	ask     slo.Asker // nil asks nobody
 	current atomic.Pointer[Catalog]
 }
 
@@ -32,6 +34,9 @@ func New(store Store, runbook func(name string) bool) *Service {
 	s.current.Store(newCatalog())
 	return s
 }
+
+// Ask makes the service ask a metrics engine about definitions before they are applied.
+func (s *Service) Ask(engine slo.Asker) { s.ask = engine }
 
 // Catalog returns the definitions in force. It is never nil and never changes; ask again for newer ones.
 func (s *Service) Catalog() *Catalog { return s.current.Load() }
@@ -79,6 +84,9 @@ func (s *Service) apply(ctx context.Context, who access.Principal, files []manif
 		return nil, err
 	}
 	if err := append(problems, set.Notes.Blocking()...).Err(); err != nil {
+		return nil, err
+	}
+	if err := s.contradicted(ctx, set).Err(); err != nil {
 		return nil, err
 	}
 	return s.store.ApplyDefinitions(ctx, who, set.Records, prune, dryRun)

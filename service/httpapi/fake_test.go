@@ -226,8 +226,9 @@ func (w *world) Statuses(ctx context.Context, scope access.Scope, sloID, tenant 
 	}
 	return found, []string{"The metrics engine does not answer."}, w.gate(ctx)
 }
-func (w *world) BurnDown(ctx context.Context, _ access.Scope, _, _ string, points int) ([]BurnPoint, error) {
-	return make([]BurnPoint, min(points, 3)), w.gate(ctx)
+func (w *world) BurnDown(ctx context.Context, _ access.Scope, _, _ string, points int) ([]BurnPoint, slo.Prediction, error) {
+	left := slo.ShareQuantiles{P10: -0.2, P50: 0.4, P90: 0.8}
+	return make([]BurnPoint, min(points, 3)), slo.Prediction{Enough: true, Probability: 0.2, Left: left, Fan: []slo.FanPoint{{ShareQuantiles: left}}}, w.gate(ctx)
 }
 func (w *world) Posture(ctx context.Context, _ access.Scope) (Posture, error) {
 	return Posture{Level: "risk", AtRisk: []PostureRisk{{SLO: "shop-availability"}}}, w.gate(ctx)

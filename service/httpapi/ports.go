@@ -100,7 +100,8 @@ type Intelligence interface {
 	// Statuses returns the promises in scope, and what the figures lack, one sentence each; sloID and tenant narrow it, ""
 	// is all.
 	Statuses(ctx context.Context, scope access.Scope, sloID, tenant string) (found []slo.Status, lacks []string, err error)
-	BurnDown(ctx context.Context, scope access.Scope, sloID, tenant string, points int) ([]BurnPoint, error)
+	// BurnDown returns how the budget of the window in force went, and where it is going.
+	BurnDown(ctx context.Context, scope access.Scope, sloID, tenant string, points int) ([]BurnPoint, slo.Prediction, error)
 	Posture(ctx context.Context, scope access.Scope) (Posture, error)
 	Postmortem(ctx context.Context, scope access.Scope, id string) (string, error)
 	SLAReport(ctx context.Context, scope access.Scope, tenant string, month slo.Month) (slo.Report, error)
@@ -163,11 +164,12 @@ type AuditRecord struct {
 
 // BurnPoint is one step of a promise's history. A step that was not seen has no point.
 type BurnPoint struct {
-	At        time.Time `json:"at"`        // end of the step
-	Remaining float64   `json:"remaining"` // share of the error budget left; negative when overspent
-	Burn      float64   `json:"burn"`      // burn rate during the step
+	At        time.Time `json:"at"` // end of the step
+	Remaining float64   `json:"remaining" doc:"Share of the error budget left, negative when overspent. A rolling window's is that of the window ending at this time; a calendar window's is that of the whole period, with the traffic still to come as expected."`
+	Burn      float64   `json:"burn"` // burn rate during the step
 	Errors    float64   `json:"errors"`
 	Total     float64   `json:"total"`
+	Partial   bool      `json:"partial,omitempty" doc:"The rolling window ending at this time reaches back before the first data; the budget is that of the first whole window, as far as it was seen."`
 }
 
 // Posture answers which promises are at risk now, why, and who is on it.

@@ -33,6 +33,8 @@ type burndown struct {
 	SLO    string      `json:"slo"`
 	Tenant string      `json:"tenant"`
 	Points []BurnPoint `json:"points" doc:"The oldest first. A step that was not seen has no point."`
+	// Prediction goes on where the points end.
+	Prediction slo.Prediction `json:"prediction" doc:"Whether the budget lasts, from how it was burned so far: the share of simulated futures in which it is gone, quantiles of when, of what is left at the end, and in fan of what is left on the way."`
 }
 
 func (a *API) mountPromises() {
@@ -41,7 +43,7 @@ func (a *API) mountPromises() {
 	register(a, operation{id: "get-slo", method: get, path: "/slos/{id}", tag: "SLOs", role: access.Viewer, audience: anyone, slow: true,
 		summary: "How one promise stands, for each value of its budget labels"}, a.promise)
 	register(a, operation{id: "get-slo-burndown", method: get, path: "/slos/{id}/burndown", tag: "SLOs", role: access.Viewer, audience: anyone,
-		slow: true, summary: "How a promise's budget was spent over its window"}, a.burndown)
+		slow: true, summary: "How a promise's budget was spent over its window, and whether it lasts"}, a.burndown)
 }
 
 func (a *API) promises(ctx context.Context, in *promisesInput) (*body[statuses], error) {
@@ -80,6 +82,6 @@ func (a *API) burndown(ctx context.Context, in *burndownInput) (*body[burndown],
 	if err != nil {
 		return nil, err
 	}
-	points, err := a.deps.Intelligence.BurnDown(ctx, who.Scope(), in.ID, tenant, in.Points)
-	return show(burndown{in.ID, tenant, list(points)}, err)
+	points, prediction, err := a.deps.Intelligence.BurnDown(ctx, who.Scope(), in.ID, tenant, in.Points)
+	return show(burndown{in.ID, tenant, list(points), prediction}, err)
 }

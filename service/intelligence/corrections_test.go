@@ -55,7 +55,7 @@ func TestEveryAnswerLeavesMaintenanceOut(t *testing.T) {
 	if st.Counts.Errors() != 0 || st.Remaining != 1 || st.Burn != 0 || !st.Excluded || st.Adjusted.Excluded.Errors() != 1001 || st.Coverage != 1 {
 		t.Errorf("status %+v", st)
 	}
-	points := must[[]BurnPoint](t)(s.BurnDown(bg, operator, shop.SLO.ID, "acme", 100))
+	points := must[slo.BurnedDown](t)(s.BurnDown(bg, operator, shop.SLO.ID, "acme", 100)).Points
 	for _, p := range points {
 		if p.Remaining != 1 || p.Errors != 0 {
 			t.Errorf("the burn-down has %+v", p)
@@ -122,7 +122,7 @@ func TestTheBurnDownHoldsWhatTheGapPolicyCounts(t *testing.T) {
 		w.fill(v, "acme", "eu", ago(7*time.Hour), now, 0, 1000)
 		s, _ := w.corrected(maintenance(ago(440*time.Minute), ago(7*time.Hour)))
 		st := must[StatusAnswer](t)(s.Statuses(bg, operator, StatusFilter{SLO: v.SLO.ID})).Statuses[0]
-		points := must[[]BurnPoint](t)(s.BurnDown(bg, operator, v.SLO.ID, "acme", 300))
+		points := must[slo.BurnedDown](t)(s.BurnDown(bg, operator, v.SLO.ID, "acme", 300)).Points
 		last := points[len(points)-1]
 		if math.Abs(last.Remaining-st.Remaining) > 1e-9 || st.Adjusted.Imputed != 40 {
 			t.Errorf("%s: ends at %v, the status says %v with %d imputed", policy, last.Remaining, st.Remaining, st.Adjusted.Imputed)

@@ -25,6 +25,7 @@ const (
 
 // evidence is what the ledger, and after it the metrics engine, know of some promises up to a time.
 type evidence struct {
+	from    time.Time
 	to      time.Time
 	slos    []slo.Versioned
 	closed  map[string]time.Time             // how far the ledger is final, by SLO; zero: nothing yet
@@ -39,7 +40,7 @@ type evidence struct {
 // gather reads what is known of the SLOs in [from, to]. A ledger that does not answer is an error; a metrics engine that
 // does not leaves the SLO dark. How far the ledger is closed is read first, so that no bucket falls between both.
 func (s *Service) gather(ctx context.Context, scope access.Scope, slos []slo.Versioned, from, to time.Time) (evidence, error) {
-	e := evidence{to: to, slos: slos, width: s.bucket(), closed: map[string]time.Time{}, buckets: map[string][]slo.Bucket{},
+	e := evidence{from: from, to: to, slos: slos, width: s.bucket(), closed: map[string]time.Time{}, buckets: map[string][]slo.Bucket{},
 		live: map[string][]slo.IncrementSeries{}, dark: map[string]error{}}
 	if len(slos) == 0 {
 		return e, nil

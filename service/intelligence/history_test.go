@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/internal/fault"
+	"github.com/nines-sre/nines/slo"
 	"pgregory.net/rapid"
 )
 
@@ -17,7 +18,7 @@ func TestTheBurnDownEndsAtTheStatus(t *testing.T) {
 	s := w.service()
 	status := must[StatusAnswer](t)(s.Statuses(bg, operator, StatusFilter{SLO: shop.SLO.ID, Tenant: "acme"})).Statuses[0]
 	for _, n := range []int{2, 7, 100, 720} {
-		points := must[[]BurnPoint](t)(s.BurnDown(bg, operator, shop.SLO.ID, "acme", n))
+		points := must[slo.BurnedDown](t)(s.BurnDown(bg, operator, shop.SLO.ID, "acme", n)).Points
 		if len(points) == 0 || len(points) > n {
 			t.Fatalf("%d points, at most %d wanted", len(points), n)
 		}
@@ -113,10 +114,11 @@ func TestNoEventIsLostBetweenPoints(t *testing.T) {
 		}
 		w.goLive(shop, "acme", closed, now, 1, 3)
 		s := w.service()
-		points, err := s.BurnDown(bg, operator, shop.SLO.ID, "acme", rapid.IntRange(2, 300).Draw(t, "points"))
+		down, err := s.BurnDown(bg, operator, shop.SLO.ID, "acme", rapid.IntRange(2, 300).Draw(t, "points"))
 		if err != nil {
 			t.Fatal(err)
 		}
+		points := down.Points
 		var errors, total float64
 		for _, p := range points {
 			errors, total = errors+p.Errors, total+p.Total

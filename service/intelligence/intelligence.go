@@ -111,8 +111,9 @@ type Deps struct {
 // longer than its kind may is a fault.Timeout.
 type Service struct {
 	Deps
-	statuses  *cache[statusKey, StatusAnswer]
-	corrected *cache[struct{}, []slo.Correction]
+	statuses    *cache[statusKey, StatusAnswer]
+	corrected   *cache[struct{}, []slo.Correction]
+	predictions predictions
 }
 
 // New returns a Service.

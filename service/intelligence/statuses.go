@@ -91,22 +91,27 @@ func (s *Service) computeStatuses(ctx context.Context, scope access.Scope, id st
 		return StatusAnswer{}, err
 	}
 	answer := StatusAnswer{At: now, Statuses: []Standing{}, Missing: e.missing()}
+	var all []judged
 	for _, v := range slos {
-		answer.Statuses = append(answer.Statuses, e.statusesOf(v, scope)...)
+		all = append(all, e.statusesOf(v, scope)...)
+	}
+	s.predict(ctx, scope, e, all)
+	for _, j := range all {
+		answer.Statuses = append(answer.Statuses, *j.Standing)
 	}
 	return answer, nil
 }
 
-func (e evidence) statusesOf(v slo.Versioned, scope access.Scope) []Standing {
+func (e evidence) statusesOf(v slo.Versioned, scope access.Scope) []judged {
 	last, stale := e.lastSeen(v.SLO.ID), e.dark[v.SLO.ID] != nil
-	var out []Standing
+	var out []judged
 	for _, b := range budgetsOf(v.SLO, e.buckets[v.SLO.ID], e.live[v.SLO.ID]) {
-		out = append(out, Standing{slo.StatusOf(v, b.labels, b.buckets, b.live, e.to, e.corrections...), last, stale, e.excludedNow(v.SLO, b.labels)})
+		out = append(out, judged{&Standing{slo.StatusOf(v, b.labels, b.buckets, b.live, e.to, e.corrections...), last, stale, e.excludedNow(v.SLO, b.labels)}, v, b})
 	}
 	if len(out) == 0 && scope.IsOperator() {
 		unseen := slo.StatusOf(v, nil, nil, nil, e.to)
 		unseen.Labels = map[string]string{}
-		out = append(out, Standing{unseen, last, stale, e.excludedNow(v.SLO, nil)})
+		out = append(out, judged{&Standing{unseen, last, stale, e.excludedNow(v.SLO, nil)}, v, &budget{}})
 	}
 	return out
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/slo"
 )
 
 // reasonOf says why a promise is in its state, with the numbers.
@@ -39,9 +40,23 @@ func burningReason(p PromiseRisk, now time.Time) string {
 	case !p.Traffic:
 		return "An incident is open, and no traffic was seen in the window."
 	case p.Burn > 1 && !p.Exhausted.IsZero():
-		return fmt.Sprintf("The last hour burns the error budget %s; %s of it is left, and gone by %s at this speed.", burn(p.Burn), percent(p.Remaining), stamp(p.Exhausted, now))
+		return fmt.Sprintf("The last hour burns the error budget %s; %s of it is left, and gone by %s at this speed.", burn(p.Burn), percent(p.Remaining), stamp(p.Exhausted, now)) +
+			outlook(p.Prediction, now)
 	}
-	return fmt.Sprintf("An incident is open. The last hour burns the error budget %s; %s of it is left.", burn(p.Burn), percent(p.Remaining))
+	return fmt.Sprintf("An incident is open. The last hour burns the error budget %s; %s of it is left.", burn(p.Burn), percent(p.Remaining)) +
+		outlook(p.Prediction, now)
+}
+
+// outlook says what the history makes of a burn, as one more sentence; "" where it cannot.
+func outlook(p *slo.Prediction, now time.Time) string {
+	switch {
+	case p == nil || !p.Enough:
+		return ""
+	case p.IfGone.P10.IsZero():
+		return fmt.Sprintf(" Going by its history it lasts until %s (gone with %s probability).", stamp(p.Until, now), p.Chance())
+	}
+	return fmt.Sprintf(" Going by its history it is gone before %s with %s probability, then most likely between %s and %s.",
+		stamp(p.Until, now), p.Chance(), stamp(p.IfGone.P10, now), stamp(p.IfGone.P90, now))
 }
 
 func unknownReason(p PromiseRisk, now time.Time) string {

@@ -62,6 +62,8 @@ type Insight interface {
 	// History returns a promise's points in the span, oldest first, at most span.Points of them. A step that was not
 	// seen has no point; it is drawn as a gap.
 	History(ctx context.Context, scope access.Scope, sloID, tenant string, span Span) ([]Point, error)
+	// Prediction says whether a promise's budget lasts, with its fan.
+	Prediction(ctx context.Context, scope access.Scope, sloID, tenant string) (slo.Prediction, error)
 	Posture(ctx context.Context, scope access.Scope) (Posture, error)
 	Impact(ctx context.Context, scope access.Scope, i incidents.Incident) (incidents.Impact, error)
 	// Postmortem returns the draft as Markdown.

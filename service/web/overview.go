@@ -39,6 +39,7 @@ type promiseRow struct {
 	Meter     template.HTML
 	Burn      string
 	Exhausted string
+	GoneNote  string // what that rests on
 	Coverage  string // "" where all was seen
 	Spark     template.HTML
 }
@@ -98,7 +99,7 @@ func (s *site) promiseRow(st slo.Status, now time.Time) promiseRow {
 	}
 	row.SLI, row.Budget, row.Burn = sliText(st.Counts, st.Objective), budgetText(st.Remaining), burnText(st.Burn)
 	row.Meter = meter(st.Remaining, row.Health.Class)
-	row.Exhausted = exhaustedText(st, now)
+	row.Exhausted, row.GoneNote = goneText(st, now), goneNote(st)
 	if st.Coverage < 0.995 {
 		row.Coverage = shareText(st.Coverage)
 	}

@@ -7,6 +7,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"github.com/nines-sre/nines/slo"
 )
 
 // plot is one value over time, laid out as SVG. Colours are classes, so that the style sheet decides about light and
@@ -24,6 +26,7 @@ type plot struct {
 	Marks   []mark
 	Bands   []band               // spans that are shaded
 	Events  []plotEvent          // upright lines at times
+	Fan     []slo.FanPoint       // what is likely ahead
 	Format  func(float64) string // of values that are pointed at
 	Axis    func(float64) string // of the axis; Format where nil
 	Nothing string               // what to say where there is no point at all
@@ -81,6 +84,7 @@ func (p plot) svg(variant string, k canvas) template.HTML {
 	d.printf(`<title id="%s-t">%s</title><desc id="%s-d">%s</desc>`, attr(id), attr(p.Title), attr(id), attr(p.Describe()))
 	p.drawBands(d)
 	p.drawAxes(d)
+	p.drawFan(d)
 	if p.Bars {
 		p.drawBars(d)
 	} else {
@@ -112,6 +116,9 @@ func (p plot) scale() scale {
 		if end != nil {
 			take(*end)
 		}
+	}
+	for _, v := range p.fanScale(low) {
+		take(v)
 	}
 	for _, m := range p.Marks {
 		if m.Value >= low && m.Value <= high+(high-low)/3 {
@@ -257,7 +264,7 @@ func (p plot) Describe() string {
 	if gaps := len(runs(p.Points)) - 1; gaps > 0 {
 		text += " " + plural(gaps, "gap", "gaps") + " without data."
 	}
-	return text
+	return text + p.describeFan()
 }
 
 // hover lists the points for app.js: "x y time value", separated by semicolons; the fields by bars.

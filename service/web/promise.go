@@ -29,6 +29,7 @@ type promiseView struct {
 	Words     string // the objective as a sentence
 	Window    string
 	Plots     []plot
+	Outlook   string // whether the budget lasts, in sentences
 	Span      Span
 	Incidents []incidentRow
 	Changes   []changeRow // of its service, the newest
@@ -113,6 +114,11 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 	var askedHistory, askedIncidents, askedChanges error
 	var wait sync.WaitGroup
 	wait.Go(func() { points, askedHistory = s.Insight.History(ctx, scope, view.ID, tenant, view.Span) })
+	var prediction slo.Prediction
+	var askedPrediction error
+	if view.Defined {
+		wait.Go(func() { prediction, askedPrediction = s.Insight.Prediction(ctx, scope, view.ID, tenant) })
+	}
 	wait.Go(func() {
 		list, askedIncidents = s.Incidents.Incidents(ctx, scope, incidents.Filter{SLO: view.ID, Limit: 20})
 	})
@@ -125,6 +131,7 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 	m.note("changes", askedChanges)
 	view.Changes = changeRows(changes, now)
 	m.note("the history", askedHistory)
+	m.note("the prediction", askedPrediction)
 	m.note("incidents", askedIncidents)
 	if tenant != "" {
 		list = slices.DeleteFunc(list, func(i incidents.Incident) bool { return i.Tenant != tenant && i.Tenant != "" })
@@ -139,6 +146,7 @@ func (s *site) fillPromise(ctx context.Context, who access.Principal, view *prom
 		view.Plots[i].Bands = view.Corrections.bands(view.Span)
 		view.Plots[i].Events = plotEventsOf(changes)
 	}
+	view.look(prediction)
 	if askedHistory != nil {
 		for i := range view.Plots {
 			view.Plots[i].Nothing = "Not known right now."

@@ -69,6 +69,11 @@ func (w *world) status(id, service, name, tenant string, objective slo.Objective
 	if st.Traffic && st.Remaining <= 0 {
 		st.Exhausted = w.now
 	}
+	if tenant == "acme" || tenant == "initech" {
+		p, _ := w.Prediction(context.Background(), access.Operator(), id, tenant)
+		brief := p.Brief()
+		st.Prediction = &brief
+	}
 	w.statuses = append(w.statuses, st)
 }
 
@@ -291,6 +296,24 @@ func (w *world) History(_ context.Context, _ access.Scope, id, tenant string, sp
 		points = append(points, Point{At: at, Step: step, Remaining: remaining, Burn: ratio / 0.001, Errors: total * ratio, Total: total})
 	}
 	return points, nil
+}
+
+// Prediction burns on as the history did, with more doubt the further ahead.
+func (w *world) Prediction(_ context.Context, _ access.Scope, _, tenant string) (slo.Prediction, error) {
+	if w.failing != nil || w.empty {
+		return slo.Prediction{}, w.failing
+	}
+	if tenant == "initech" {
+		return slo.Prediction{At: w.now, Why: "11 hours of history were seen so far; a prediction needs a day, so that every hour was there once."}, nil
+	}
+	p := slo.Prediction{At: w.now, Until: w.now.Add(30 * 24 * time.Hour), Enough: true, Hours: 696, Burns: 3, Probability: 0.62}
+	for i := range 25 {
+		x := float64(i) / 24
+		p.Fan = append(p.Fan, slo.FanPoint{At: w.now.Add(time.Duration(i) * 30 * time.Hour), ShareQuantiles: slo.ShareQuantiles{P10: 0.38 - 2.4*x, P50: 0.38 - 0.5*x, P90: 0.38 - 0.1*x}})
+	}
+	p.Left = p.Fan[24].ShareQuantiles
+	p.IfGone = slo.TimeQuantiles{P10: w.now.Add(40 * time.Hour), P50: w.now.Add(8 * 24 * time.Hour), P90: w.now.Add(21 * 24 * time.Hour)}
+	return p, nil
 }
 
 func (w *world) Posture(_ context.Context, scope access.Scope) (Posture, error) {
