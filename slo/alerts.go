@@ -1,6 +1,7 @@
 package slo
 
 import (
+	"math"
 	"time"
 )
 
@@ -43,8 +44,9 @@ func (w *ruleWriter) ticketAlerts() {
 //
 // The guard keeps a handful of errors in little traffic from waking anyone. With n events in the long window the
 // objective itself allows mu = n x budget errors. How likely are as many as were seen by chance alone? By Stirling's
-// approximation of the Poisson distribution at most exp(-(e ln(e/mu) - e + mu)) / sqrt(2 pi e), which must be below
-// Guard. It asks for nothing where traffic is plenty. Errors that come close together are diluted by what was well before,
+// approximation of the Poisson distribution about exp(-(e ln(e/mu) - e + mu)) / sqrt(2 pi e), which must be below
+// Guard. The root is taken for two errors: more make the guard a little stricter, a single one is let pass at 1.3 times
+// Guard, and each alert reads three series less. It asks for nothing where traffic is plenty. Errors that come close together are diluted by what was well before,
 // so a tier may also pass by a window between its two, the next tier's short one.
 //
 // The reset ends an alert soon after the trouble does, where the tier's short window would remember an outage for five
@@ -84,11 +86,14 @@ func (w *ruleWriter) burnAlert(t Tier) {
 	w.to.rule(d)
 }
 
-// beyondChance adds the condition that chance alone does not explain a window's errors.
+// beyondChance adds the condition that chance alone does not explain a window's errors, per event: with the ratio r and
+// the budget b, e ln(e/mu) - e + mu is n (r (ln r - ln b - 1) + b).
 func (w *ruleWriter) beyondChance(ratio, count string) {
-	w.add("(", ratio, " * ln(", ratio, " / ", w.budgetText, ") - ", ratio, " + ", w.budgetText, ") * ignoring (sloth_window) ", count,
-		"\n  + 0.5 * ln(6.283185 * ", ratio, " * ignoring (sloth_window) ", count, ") > ", w.guardText)
+	w.add("(", ratio, " * (ln(", ratio, ")", w.guardShift, ") + ", w.budgetText, ") * ignoring (sloth_window) ", count, " > ", w.guardText)
 }
+
+// ofTwo is ln sqrt(2 pi 2), for two errors.
+var ofTwo = math.Log(4*math.Pi) / 2
 
 // add appends to the expression.
 func (w *ruleWriter) add(parts ...string) {
@@ -140,8 +145,7 @@ func (w *ruleWriter) noData() {
 	d.alert, d.name, d.keepFiring, d.plain = true, w.Alerting.Name, 0, false
 	d.pending = min(max(3*w.Interval, 15*time.Second), 5*time.Minute)
 	d.expr = d.expr[:0]
-	total := w.totalDelta() + "{sloth_id=" + w.quoted + ", sloth_service=" + quote(w.Service) + ", sloth_slo=" + quote(w.Name) + "}"
-	w.add("(absent(", total, ") or sum by (sloth_id, sloth_service, sloth_slo) (", total, ") == 0)\nand on ()\nabsent(up{", w.target, "} == 1)")
+	w.add("absent(up{", w.target, "} == 1)\nunless on ()\nsum(", w.totalDelta(), w.selector, ") > 0")
 	w.alertLabels("page", TierNoData)
 	d.annotations = append(d.annotations[:0],
 		pair{"summary", "No target matching " + escapeTemplate("{"+w.target+"}") + " is up, so nothing of " + w.ID + " is measured. While it lasts the promise is neither kept nor broken; it is unknown."},

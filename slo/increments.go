@@ -80,9 +80,9 @@ func (r reading) peak(series string, interval time.Duration, offset string) stri
 // of returns the growth of each series of the selector, without a sum around it. Its branches, in order:
 //  1. the steady case, also across a gap, but not where the process was started anew in this interval;
 //  2. the counter went down within the interval, so it was reset: it grew to its peak, and from zero to where it is (only
-//     what no scrape saw is lost; a value that is not a number is dropped);
-//  3. it was there an interval ago, and the process was started anew: it grew from zero to where it is;
-//  4. the series is new, or was reset during a gap, on a target that was scraped successfully before, or whose process is
+//     what no scrape saw is lost; a value that is not a number is dropped). Or it was there an interval ago, and is lower
+//     or of a process that was started anew: it grew from zero to where it is;
+//  3. the series is new, or was reset during a gap, on a target that was scraped successfully before, or whose process is
 //     new: it began at zero, unseen, as with the first error ever.
 //
 // Otherwise a first sample is only a baseline: what a long-running process counted before anyone watched is not ours.
@@ -103,9 +103,10 @@ func (i increments) of(vs *parser.VectorSelector, r reading) string {
 	last, far := r.last(series, recent, nowText), r.last(series, history, beforeText)
 	fresh := r.last(series, promDuration(i.interval), nowText)
 	older := r.last(series, promDuration(min(2*i.interval, i.recent())), beforeText)
-	reset := "(" + fresh + " + clamp_min((" + r.peak(series, i.interval, nowText) + " > " + fresh + ") - " + older + ", 0))"
+	reset := "((" + fresh + " >= 0) + (clamp_min((" + r.peak(series, i.interval, nowText) + " > " + fresh + ") - " + older + ", 0) or 0 * (" +
+		r.at(series, beforeText) + " >= bool 0)))"
 	if i.outlive {
-		return "(" + last + " - " + far + ") >= 0" + or + reset + or + "(" + fresh + " >= 0 and " + r.at(series, beforeText) + ")"
+		return "(" + last + " - " + far + ") >= 0" + or + reset
 	}
 	start, up := "process_start_time_seconds{"+target+"}", "up{"+target+"}"
 	restarted := "(" + start + " offset " + nowText + " > last_over_time(" + start + "[" + recent + "] offset " + beforeText + "))"
@@ -113,7 +114,6 @@ func (i increments) of(vs *parser.VectorSelector, r reading) string {
 	base := "(" + r.at(series, beforeText) + " or (" + far + unless + young + "))"
 	return "((" + last + " - " + base + ") >= 0 unless (" + r.at(series, nowText) + on + restarted + "))" + or +
 		reset + or +
-		"(" + fresh + " >= 0 and " + r.at(series, beforeText) + ")" + or +
 		"(" + fresh + " >= 0" + on + "((max_over_time(" + up + "[" + history + "] offset " + beforeText + ") == 1) or (time() - last_over_time(" + start +
 		"[" + promDuration(i.interval) + "] offset " + nowText + ") < " + seconds(freshProcess) + ")))"
 }

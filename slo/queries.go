@@ -122,5 +122,5 @@ func (c Condition) beyondChance(r Reading) bool {
 		return false
 	}
 	ratio := r.Errors() / r.Total
-	return (ratio*math.Log(ratio/c.budget)-ratio+c.budget)*r.Total+0.5*math.Log(6.283185*ratio*r.Total) > c.guard
+	return (ratio*(math.Log(ratio/c.budget)-1)+c.budget)*r.Total > c.guard-ofTwo
 }

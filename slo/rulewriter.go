@@ -36,7 +36,8 @@ type ruleWriter struct {
 	runbook, noDataURL string
 	told               told
 	budgetText         string
-	guardText          string // how unlikely errors must be, as -ln of the probability; "" asks for nothing
+	guardText          string // how unlikely errors must be, as -ln of the probability, less ofTwo; "" asks for nothing
+	guardShift         string // " + x", of -ln of the budget, less one
 	quoted             string // the id as PromQL has it
 	selector           string // {sloth_id="..."}: ids are unique, so nothing else is needed
 	sum                string // "sum by (tenant) (", by the budget's labels
@@ -51,7 +52,7 @@ func newRuleWriter(s SLO, c counted, o RuleOptions, to ruleSink, d *draft) ruleW
 	w.sum = by("sum", s.BudgetBy) + " ("
 	w.budgetText = number(w.budget)
 	if p := s.guard(c.judged || s.Slices != (Slices{})); p < 1 {
-		w.guardText = number(round6(-math.Log(p)))
+		w.guardText, w.guardShift = number(round6(-math.Log(p)-ofTwo)), " + "+number(round6(-math.Log(w.budget)-1))
 	}
 	w.identify()
 	return w
