@@ -19,10 +19,17 @@ type Step struct {
 
 // Target is one destination; exactly one provider is set. Secrets are references, never values.
 type Target struct {
-	PagerDuty *PagerDutyTarget `json:"pagerduty,omitempty" yaml:"pagerduty,omitempty"`
-	Slack     *SlackTarget     `json:"slack,omitempty" yaml:"slack,omitempty"`
-	Email     *EmailTarget     `json:"email,omitempty" yaml:"email,omitempty"`
-	Webhook   *WebhookTarget   `json:"webhook,omitempty" yaml:"webhook,omitempty"`
+	PagerDuty  *PagerDutyTarget  `json:"pagerduty,omitempty" yaml:"pagerduty,omitempty"`
+	Slack      *SlackTarget      `json:"slack,omitempty" yaml:"slack,omitempty"`
+	Teams      *TeamsTarget      `json:"teams,omitempty" yaml:"teams,omitempty"`
+	GoogleChat *GoogleChatTarget `json:"googlechat,omitempty" yaml:"googlechat,omitempty"`
+	Email      *EmailTarget      `json:"email,omitempty" yaml:"email,omitempty"`
+	SMS        *TwilioTarget     `json:"sms,omitempty" yaml:"sms,omitempty"`
+	Voice      *TwilioTarget     `json:"voice,omitempty" yaml:"voice,omitempty"`
+	Ntfy       *NtfyTarget       `json:"ntfy,omitempty" yaml:"ntfy,omitempty"`
+	Pushover   *PushoverTarget   `json:"pushover,omitempty" yaml:"pushover,omitempty"`
+	Opsgenie   *OpsgenieTarget   `json:"opsgenie,omitempty" yaml:"opsgenie,omitempty"`
+	Webhook    *WebhookTarget    `json:"webhook,omitempty" yaml:"webhook,omitempty"`
 }
 
 // PagerDutyTarget is an Events API v2 integration.
@@ -31,8 +38,21 @@ type PagerDutyTarget struct {
 	Endpoint   string `json:"endpoint,omitempty" yaml:"endpoint,omitempty"` // https://events.pagerduty.com unless set
 }
 
-// SlackTarget is an incoming webhook.
+// SlackTarget is an incoming webhook, or a channel that a Slack app posts to, with buttons and a thread.
 type SlackTarget struct {
+	URL      Secret `json:"url,omitzero" yaml:"url,omitempty"`
+	Token    Secret `json:"token,omitzero" yaml:"token,omitempty"` // the app's bot token, xoxb-...
+	Channel  string `json:"channel,omitempty" yaml:"channel,omitempty"`
+	Endpoint string `json:"endpoint,omitempty" yaml:"endpoint,omitempty"` // https://slack.com/api unless set
+}
+
+// TeamsTarget is a Microsoft Teams channel, by the URL of its Workflows webhook.
+type TeamsTarget struct {
+	URL Secret `json:"url" yaml:"url"`
+}
+
+// GoogleChatTarget is a Google Chat space, by the URL of its webhook.
+type GoogleChatTarget struct {
 	URL Secret `json:"url" yaml:"url"`
 }
 
@@ -41,10 +61,39 @@ type EmailTarget struct {
 	To []string `json:"to" yaml:"to"`
 }
 
+// TwilioTarget is a telephone, reached through an API like Twilio's.
+type TwilioTarget struct {
+	To       string `json:"to" yaml:"to"`           // E.164, such as +4915112345678
+	From     string `json:"from" yaml:"from"`       // E.164, a number of the account
+	Account  string `json:"account" yaml:"account"` // account SID, AC...
+	Token    Secret `json:"token" yaml:"token"`
+	Endpoint string `json:"endpoint,omitempty" yaml:"endpoint,omitempty"` // https://api.twilio.com unless set
+}
+
+// NtfyTarget is a topic of an ntfy server.
+type NtfyTarget struct {
+	URL   string `json:"url" yaml:"url"`                        // of the topic, such as https://ntfy.sh/shop-oncall
+	Token Secret `json:"token,omitzero" yaml:"token,omitempty"` // access token; none where the topic needs none
+}
+
+// PushoverTarget is a user or group of a Pushover-compatible API.
+type PushoverTarget struct {
+	User     Secret `json:"user" yaml:"user"`
+	Token    Secret `json:"token" yaml:"token"`                           // of the application
+	Endpoint string `json:"endpoint,omitempty" yaml:"endpoint,omitempty"` // https://api.pushover.net unless set
+}
+
+// OpsgenieTarget is an API integration of Opsgenie, or of what speaks its alert API.
+type OpsgenieTarget struct {
+	Key      Secret `json:"key" yaml:"key"`
+	Endpoint string `json:"endpoint,omitempty" yaml:"endpoint,omitempty"` // https://api.opsgenie.com unless set
+}
+
 // WebhookTarget is any HTTP endpoint, signed as Standard Webhooks describes.
 type WebhookTarget struct {
-	URL    string `json:"url" yaml:"url"`
-	Secret Secret `json:"secret" yaml:"secret"` // whsec_... or base64, 24 to 64 bytes
+	URL      string `json:"url" yaml:"url"`
+	Secret   Secret `json:"secret" yaml:"secret"`                                    // whsec_... or base64, 24 to 64 bytes
+	Previous Secret `json:"previousSecret,omitzero" yaml:"previousSecret,omitempty"` // signs too while the receiver still knows only this one
 }
 
 // Secret says where a secret is kept; exactly one field is set. It is read at each send, so rotation needs no restart.

@@ -93,30 +93,12 @@ func (r *policyReader) step(path string, s stepSpec) {
 }
 
 func (r *policyReader) target(path string, t Target) {
-	providers := 0
-	for _, set := range []bool{t.PagerDuty != nil, t.Slack != nil, t.Email != nil, t.Webhook != nil} {
-		if set {
-			providers++
-		}
+	set := t.destinations()
+	if len(set) != 1 {
+		r.bad(path, "names %d providers; write exactly one of %s", len(set), providers)
 	}
-	if providers != 1 {
-		r.bad(path, "names %d providers; write exactly one of pagerduty, slack, email, webhook", providers)
-	}
-	if t.PagerDuty != nil {
-		r.secret(path+".pagerduty.routingKey", t.PagerDuty.RoutingKey)
-		if t.PagerDuty.Endpoint != "" {
-			r.url(path+".pagerduty.endpoint", t.PagerDuty.Endpoint)
-		}
-	}
-	if t.Slack != nil {
-		r.secret(path+".slack.url", t.Slack.URL)
-	}
-	if t.Email != nil {
-		r.addresses(path+".email.to", t.Email.To)
-	}
-	if t.Webhook != nil {
-		r.url(path+".webhook.url", t.Webhook.URL)
-		r.secret(path+".webhook.secret", t.Webhook.Secret)
+	for _, d := range set {
+		d.check(r, path+"."+d.provider())
 	}
 }
 
@@ -132,6 +114,20 @@ func (r *policyReader) secret(path string, s Secret) {
 		r.bad(path+".env", "is not the name of an environment variable: letters, digits and underscores, not starting with a digit")
 	case strings.ContainsRune(s.File, 0) || len(s.File) > 1024:
 		r.bad(path+".file", "is not a file path")
+	}
+}
+
+// optional checks a secret that need not be there.
+func (r *policyReader) optional(path string, s Secret) {
+	if s != (Secret{}) {
+		r.secret(path, s)
+	}
+}
+
+// endpoint checks the address of a provider's API, which is known where it is left out.
+func (r *policyReader) endpoint(path, raw string) {
+	if raw != "" {
+		r.url(path, raw)
 	}
 }
 

@@ -79,7 +79,7 @@ spec:
         - slack: {url: {env: A}}
         - slack: {url: {env: A}}
     - targets:
-        - sms: {to: "+49"}
+        - pigeon: {to: "+49"}
 `)
 	var got []string
 	for _, p := range problems.Sorted() {
@@ -100,7 +100,7 @@ spec:
 		"policy.yaml:15: spec.steps.1.delay: is 400d",
 		"policy.yaml:16: spec.steps.1.targets: is missing",
 		"policy.yaml:19: spec.steps.2.targets.1: is the same as target 1",
-		"policy.yaml:21: spec.steps.3.targets.0.sms: is not a known field",
+		"policy.yaml:21: spec.steps.3.targets.0.pigeon: is not a known field",
 	} {
 		if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(strings.Replace(s, ": line 7:", ":", 1), want) }) {
 			t.Errorf("missing: %s", want)
@@ -165,4 +165,38 @@ func FuzzReadPolicy(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestEveryProvidersTargetIsReadAndChecked(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ target, key, words string }{
+		{`slack: {token: {env: T}, channel: "#oncall"}`, "slack:#oncall/env:T@https://slack.com/api", "Slack #oncall"},
+		{"teams: {url: {env: T}}", "teams:env:T", "Teams (env T)"},
+		{"googlechat: {url: {file: chat}}", "googlechat:file:chat", "Google Chat (file chat)"},
+		{`sms: {to: "+4915112345678", from: "+12025550123", account: AC1, token: {env: T}}`, "sms:+4915112345678/AC1@https://api.twilio.com", "SMS to +4915112345678"},
+		{`voice: {to: "+4915112345678", from: "+12025550123", account: AC1, token: {env: T}, endpoint: "http://127.0.0.1:1"}`, "voice:+4915112345678/AC1@http://127.0.0.1:1", "call to +4915112345678"},
+		{`ntfy: {url: "https://ntfy.example.com/oncall"}`, "ntfy:https://ntfy.example.com/oncall", "ntfy https://ntfy.example.com/oncall"},
+		{"pushover: {user: {env: U}, token: {env: T}}", "pushover:env:U/env:T@https://api.pushover.net", "Pushover (env U)"},
+		{"opsgenie: {key: {env: K}}", "opsgenie:env:K@https://api.opsgenie.com", "Opsgenie (env K)"},
+		{"webhook: {url: \"https://a.example/x\", secret: {env: S}, previousSecret: {env: P}}", "webhook:https://a.example/x", "webhook a.example"},
+	} {
+		p, problems := read(t, "apiVersion: nines/v1\nkind: EscalationPolicy\nmetadata: {name: a}\nspec: {steps: [{targets: [{"+c.target+"}]}]}\n")
+		if len(problems) > 0 {
+			t.Errorf("%s: %v", c.target, problems.Err())
+			continue
+		}
+		if got := p.Steps[0].Targets[0]; got.Key() != c.key || got.String() != c.words {
+			t.Errorf("%s: %s, %s; want %s, %s", c.target, got.Key(), got, c.key, c.words)
+		}
+	}
+	for target, want := range map[string]string{
+		`slack: {token: {env: T}}`: "slack.channel: is missing", `slack: {url: {env: U}, channel: c}`: "slack: names both",
+		`sms: {to: "0151"}`: "sms.to: is not a telephone", "ntfy: {url: x}": "ntfy.url: is not an http", "pushover: {user: {env: U}}": "pushover.token: is missing",
+		"opsgenie: {}": "opsgenie.key: is missing", "teams: {}": "teams.url: is missing", "googlechat: {}": "googlechat.url: is missing",
+	} {
+		_, problems := read(t, "apiVersion: nines/v1\nkind: EscalationPolicy\nmetadata: {name: a}\nspec: {steps: [{targets: [{"+target+"}]}]}\n")
+		if !slices.ContainsFunc(problems, func(p manifest.Problem) bool { return strings.Contains(p.String(), want) }) {
+			t.Errorf("%s: %v; want %s", target, problems, want)
+		}
+	}
 }

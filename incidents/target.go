@@ -8,20 +8,52 @@ import (
 	"strings"
 )
 
-// DefaultPagerDutyEndpoint is where events go unless a target says otherwise.
-const DefaultPagerDutyEndpoint = "https://events.pagerduty.com"
+// Where providers are reached unless a target says otherwise.
+const (
+	DefaultPagerDutyEndpoint = "https://events.pagerduty.com"
+	DefaultSlackEndpoint     = "https://slack.com/api"
+	DefaultTwilioEndpoint    = "https://api.twilio.com"
+	DefaultPushoverEndpoint  = "https://api.pushover.net"
+	DefaultOpsgenieEndpoint  = "https://api.opsgenie.com"
+)
 
-// Provider returns which provider the target is of: "pagerduty", "slack", "email" or "webhook", and "" for none.
+// destination is what each provider's target knows of itself.
+type destination interface {
+	provider() string
+	key() string // canonical, without any secret
+	String() string
+	check(r *policyReader, path string)
+}
+
+// destinations returns those that are set; exactly one in a valid target.
+func (t Target) destinations() []destination {
+	var set []destination
+	add := func(there bool, d destination) {
+		if there {
+			set = append(set, d)
+		}
+	}
+	add(t.PagerDuty != nil, t.PagerDuty)
+	add(t.Slack != nil, t.Slack)
+	add(t.Teams != nil, t.Teams)
+	add(t.GoogleChat != nil, t.GoogleChat)
+	add(t.Email != nil, t.Email)
+	add(t.SMS != nil, phone{t.SMS, "sms"})
+	add(t.Voice != nil, phone{t.Voice, "voice"})
+	add(t.Ntfy != nil, t.Ntfy)
+	add(t.Pushover != nil, t.Pushover)
+	add(t.Opsgenie != nil, t.Opsgenie)
+	add(t.Webhook != nil, t.Webhook)
+	return set
+}
+
+// providers are the words for targets in definitions.
+const providers = "pagerduty, slack, teams, googlechat, email, sms, voice, ntfy, pushover, opsgenie, webhook"
+
+// Provider returns which provider the target is of, as definitions name it, and "" for none.
 func (t Target) Provider() string {
-	switch {
-	case t.PagerDuty != nil:
-		return "pagerduty"
-	case t.Slack != nil:
-		return "slack"
-	case t.Email != nil:
-		return "email"
-	case t.Webhook != nil:
-		return "webhook"
+	for _, d := range t.destinations() {
+		return d.provider()
 	}
 	return ""
 }
@@ -29,34 +61,16 @@ func (t Target) Provider() string {
 // Key returns the target's canonical identity: equal for equal destinations, without any secret, at most a few hundred
 // characters for honest targets.
 func (t Target) Key() string {
-	switch {
-	case t.PagerDuty != nil:
-		endpoint := strings.TrimRight(t.PagerDuty.Endpoint, "/")
-		if endpoint == "" {
-			endpoint = DefaultPagerDutyEndpoint
-		}
-		return "pagerduty:" + t.PagerDuty.RoutingKey.String() + "@" + stripURL(endpoint)
-	case t.Slack != nil:
-		return "slack:" + t.Slack.URL.String()
-	case t.Email != nil:
-		return "email:" + strings.Join(t.Email.canonical(), ",")
-	case t.Webhook != nil:
-		return "webhook:" + stripURL(t.Webhook.URL)
+	for _, d := range t.destinations() {
+		return d.provider() + ":" + d.key()
 	}
 	return ""
 }
 
 // String names the target for people: "PagerDuty (env PD_KEY)", "e-mail to ana@example.com".
 func (t Target) String() string {
-	switch {
-	case t.PagerDuty != nil:
-		return "PagerDuty (" + t.PagerDuty.RoutingKey.words() + ")"
-	case t.Slack != nil:
-		return "Slack (" + t.Slack.URL.words() + ")"
-	case t.Email != nil:
-		return "e-mail to " + strings.Join(t.Email.To, ", ")
-	case t.Webhook != nil:
-		return "webhook " + hostOf(t.Webhook.URL)
+	for _, d := range t.destinations() {
+		return d.String()
 	}
 	return "no target"
 }
