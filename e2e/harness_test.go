@@ -413,3 +413,25 @@ func find(t testing.TB, names ...string) string {
 	t.Fatalf("none of %v is installed; run make setup", names)
 	return ""
 }
+
+// pagingOnly is a policy and nothing to watch: alerts are posted by hand.
+const pagingOnly = `
+apiVersion: nines/v1
+kind: EscalationPolicy
+metadata: {name: default}
+spec:
+  steps:
+  - targets:
+    - webhook: {url: "SINK", secret: {env: E2E_WEBHOOK_SECRET}}
+`
+
+func startPaging(t *testing.T, o planeOptions) *world {
+	t.Helper()
+	w := &world{sink: startSink(t)}
+	o.env = pageKeys
+	w.plane = startPlane(t, o)
+	path := filepath.Join(w.dir, "definitions.yaml")
+	write(t, path, strings.ReplaceAll(pagingOnly, "SINK", w.sink.URL))
+	w.cli("apply", "-f", path)
+	return w
+}
