@@ -46,6 +46,7 @@ func (i Incident) Escalate(now time.Time) Change {
 	c := Change{Incident: i}
 	c.escalate(now)
 	c.Incident.UpdatedAt = now
+	c.tellThreads(i, now)
 	return c
 }
 

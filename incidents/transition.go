@@ -70,6 +70,7 @@ func (i Incident) Join(sig Signal, isNew bool, now time.Time) Change {
 	if changed || len(c.Events) > 0 {
 		c.Incident.UpdatedAt = now
 	}
+	c.tellThreads(i, now)
 	return c
 }
 
@@ -223,6 +224,7 @@ func (i Incident) Note(by Actor, text string, now time.Time) (Change, error) {
 	}
 	c.sayAs(by, now, EventNote, text)
 	c.Incident.UpdatedAt = now
+	c.tellThreads(i, now)
 	return c, nil
 }
 
