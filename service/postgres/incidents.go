@@ -127,6 +127,15 @@ func (d *DB) Resolve(ctx context.Context, who access.Principal, id, reason strin
 		})
 }
 
+// EscalateNow pages the next step at once. It needs the role responder. What is resolved or held, or has nobody to page,
+// is a fault.Conflict.
+func (d *DB) EscalateNow(ctx context.Context, who access.Principal, id string) (incidents.Incident, error) {
+	return d.transition(ctx, who, id, "incident.escalate", nil,
+		func(i incidents.Incident, _ []incidents.Target, now time.Time) (incidents.Change, error) {
+			return i.EscalateNow(actor(who), now)
+		})
+}
+
 // Note adds a text to the timeline. It needs the role responder.
 func (d *DB) Note(ctx context.Context, who access.Principal, id, text string) (incidents.Incident, error) {
 	return d.transition(ctx, who, id, "incident.note", nil,
