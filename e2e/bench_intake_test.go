@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -165,25 +164,4 @@ func startAlertmanager(t *testing.T) *realAlertmanager {
 	}
 	am.start()
 	return am
-}
-
-// metric reads one of our own figures.
-func (p *plane) metric(name string) float64 {
-	p.t.Helper()
-	res, err := http.Get("http://" + p.ops + "/metrics")
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, _ := io.ReadAll(res.Body)
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, name+" "); ok {
-			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
-			if err != nil {
-				p.t.Fatal(err)
-			}
-			return v
-		}
-	}
-	return -1
 }

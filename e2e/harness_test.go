@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -434,4 +435,25 @@ func startPaging(t *testing.T, o planeOptions) *world {
 	write(t, path, strings.ReplaceAll(pagingOnly, "SINK", w.sink.URL))
 	w.cli("apply", "-f", path)
 	return w
+}
+
+// metric reads one of our own figures.
+func (p *plane) metric(name string) float64 {
+	p.t.Helper()
+	res, err := http.Get("http://" + p.ops + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(res.Body)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	return -1
 }

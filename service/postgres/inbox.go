@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -262,6 +264,30 @@ func (b *inbox) workedOff(ids []int64) {
 	}
 }
 
+// others are the ids of rows that other processes accepted, as text; "" for none.
+func (b *inbox) others(ids []int64) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []string
+	for _, id := range ids {
+		if _, mine := b.done[id]; !mine {
+			out = append(out, strconv.FormatInt(id, 36))
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// workedElsewhere hears from another process that rows were worked off.
+func (b *inbox) workedElsewhere(ids string) {
+	var all []int64
+	for _, text := range strings.Fields(ids) {
+		if id, err := strconv.ParseInt(text, 36, 64); err == nil {
+			all = append(all, id)
+		}
+	}
+	b.workedOff(all)
+}
+
 const insertPostingsSQL = `
 insert into inbox (tenant_id, actor, name, role, urgent, alerts, body, trace)
 select tenant, actor, name, role, urgent, alerts, body, trace
@@ -395,8 +421,12 @@ func (d *DB) workInbox(ctx context.Context, router incidents.Router, most int) (
 			ids = append(ids, column(next[:together], func(r row) int64 { return r.id })...)
 			next = next[together:]
 		}
-		_, err = tx.Exec(ctx, removePostingsSQL, pgx.NamedArgs{"ids": ids})
-		return err
+		batch := &pgx.Batch{}
+		batch.Queue(removePostingsSQL, pgx.NamedArgs{"ids": ids})
+		if others := d.inbox.others(ids); others != "" {
+			announce(batch, Change{Topic: topicInbox, ID: others})
+		}
+		return send(ctx, tx, batch)
 	})
 	if err != nil {
 		return 0, false, explain(ctx, err, "work off the inbox of alerts")
