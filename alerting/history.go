@@ -47,8 +47,11 @@ type HistoryPage struct {
 
 // SilenceFilter narrows a list of silences. The zero filter is all that are active or pending.
 type SilenceFilter struct {
-	Expired bool // also those that expired within the last five days
+	Expired bool // also those that expired within the last SilenceKept
 }
+
+// SilenceKept is how long a silence that has expired is still listed.
+const SilenceKept = 5 * 24 * time.Hour
 
 // SilenceVersion is a silence as somebody made it at some time.
 type SilenceVersion struct {
