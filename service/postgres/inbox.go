@@ -13,7 +13,6 @@ import (
 	"github.com/golang/snappy"
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/alerting"
-	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
 )
@@ -29,6 +28,7 @@ const (
 	urgentAlerts = 64          // of one service, that go before a storm
 	inboxBacklog = 8           // alerts of others that wait, beyond which a source is not kept waiting for the work
 	inboxWait    = 2 * time.Second
+	inboxPatience = 2 * time.Second // beyond which what waits is a backlog, and silence of a source means nothing
 	inboxLock    = 0x6e696e65 // of whoever works the inbox off; one at a time, so that tellings keep their order
 	coalesced    = 512        // postings of one commit
 )
@@ -314,11 +314,11 @@ func (d *DB) insertPostings(ctx context.Context, batch []*posting) ([]int64, err
 // WorkInbox opens, joins and ends incidents by what was accepted, until ctx ends. Any number of replicas may call it;
 // one at a time works. Trouble with the database never ends it. A posting that cannot be worked off, which is a defect of
 // ours, is tried alone, then parked and told; it holds up nothing else.
-func (d *DB) WorkInbox(ctx context.Context, router func() incidents.Router) error {
+func (d *DB) WorkInbox(ctx context.Context, routing func() Routing) error {
 	failing, most := false, inboxRows
 	for ctx.Err() == nil {
 		began := time.Now()
-		n, hurry, err := d.workInbox(ctx, router(), most)
+		n, hurry, err := d.workInbox(ctx, routing(), most)
 		if err != nil && ctx.Err() == nil {
 			if !failing {
 				d.log.Error("the inbox of alerts cannot be worked off; trying again", "error", err)
@@ -397,7 +397,7 @@ func scanRow(r pgx.CollectableRow) (w row, err error) {
 }
 
 // workInbox works off the next postings in one transaction and returns how many, and whether some were urgent.
-func (d *DB) workInbox(ctx context.Context, router incidents.Router, most int) (n int, hurry bool, err error) {
+func (d *DB) workInbox(ctx context.Context, routing Routing, most int) (n int, hurry bool, err error) {
 	var ids []int64
 	err = d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
 		ids = nil
@@ -415,7 +415,7 @@ func (d *DB) workInbox(ctx context.Context, router incidents.Router, most int) (
 			for together < len(next) && next[together].who == next[0].who {
 				together++
 			}
-			if err := workTogether(ctx, tx, now, router, next[:together]); err != nil {
+			if err := workTogether(ctx, tx, now, routing, next[:together]); err != nil {
 				return err
 			}
 			ids = append(ids, column(next[:together], func(r row) int64 { return r.id })...)
@@ -436,8 +436,8 @@ func (d *DB) workInbox(ctx context.Context, router incidents.Router, most int) (
 }
 
 // workTogether makes one intake of postings of the same source.
-func workTogether(ctx context.Context, tx querier, now time.Time, router incidents.Router, postings []row) error {
-	in := intake{tx: tx, who: postings[0].who, router: router, now: now, traces: map[alertKey]string{}}
+func workTogether(ctx context.Context, tx querier, now time.Time, routing Routing, postings []row) error {
+	in := intake{tx: tx, who: postings[0].who, routing: routing, now: now, traces: map[alertKey]string{}}
 	var told []alerting.Alert
 	for _, p := range postings {
 		for _, a := range p.alerts {
