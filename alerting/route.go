@@ -1,0 +1,325 @@
+package alerting
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nines-sre/nines/internal/manifest"
+)
+
+// AlertRouteKind is the kind of documents that ReadAlertRoute reads.
+const AlertRouteKind = "AlertRoute"
+
+// AlertRoute is one tree of routes. Trees are tried in order of weight, then name; the first that matches decides,
+// unless it says to continue.
+type AlertRoute struct {
+	Name   string `json:"name"`
+	Tenant string `json:"tenant,omitempty"` // whose alerts it concerns; "" for all
+	Weight int    `json:"weight"`
+	Route
+}
+
+// Route says what becomes of the alerts that satisfy all its matchers. What it leaves out is as in the route around it.
+// Its inner routes are tried in order, and the first that matches decides, unless it says to continue; then what the
+// later ones say counts where the earlier say nothing.
+type Route struct {
+	Matchers []Matcher      `json:"matchers,omitempty"`
+	Continue bool           `json:"continue,omitempty"`
+	Policy   string         `json:"policy,omitempty"`   // name of an escalation policy
+	Severity string         `json:"severity,omitempty"` // critical, error, warning or info, instead of the alert's own
+	GroupBy  *Grouping      `json:"groupBy,omitempty"`
+	Window   *time.Duration `json:"groupWindow,omitempty"` // an alert joins an incident that another joined at most so long ago; 0 means while it is open
+	Drop     *bool          `json:"drop,omitempty"`        // the alert is recorded and opens no incident
+	Routes   []Route        `json:"routes,omitempty"`
+}
+
+// Grouping says which alerts share an incident: those with the same values of all the names.
+type Grouping struct {
+	All         bool     `json:"all,omitempty"`         // every label, so that each alert has its own incident
+	Labels      []string `json:"labels,omitempty"`      // names of labels
+	Annotations []string `json:"annotations,omitempty"` // names of annotations
+}
+
+// Routing is what the routes say about one alert. The zero Routing says nothing.
+type Routing struct {
+	Path     []string          // the routes that decided, such as "shop" or "shop/2/1", innermost of each tree
+	Policy   string            // "" where no route names one
+	Severity string            // "" where the alert's own counts
+	Grouped  bool              // whether Group counts
+	GroupAt  string            // the route that says how to group
+	Group    map[string]string // the alert's values of what its incident is shared by
+	Window   time.Duration     // 0 means that an incident is joined as long as it is open
+	Drop     bool
+}
+
+// Bounds of a tree of routes.
+const (
+	maxRoutes     = 500 // of one tree, all levels together
+	maxRouteDepth = 10
+	maxWeight     = 1_000_000
+	maxWindow     = 31 * 24 * time.Hour
+)
+
+// severityWords are the severities of an incident.
+var severityWords = []string{"critical", "error", "warning", "info"}
+
+// setting is what a route says, with what it takes from the routes around it.
+type setting struct {
+	path     string
+	policy   string
+	severity string
+	groupBy  *Grouping
+	groupAt  string
+	window   *time.Duration
+	drop     *bool
+}
+
+// within returns what the route says inside of another.
+func (r Route) within(outer setting, path string) setting {
+	s := outer
+	s.path = path
+	s.policy, s.severity = cmp.Or(r.Policy, s.policy), cmp.Or(r.Severity, s.severity)
+	if r.GroupBy != nil {
+		s.groupBy, s.groupAt = r.GroupBy, path
+	}
+	if r.Window != nil {
+		s.window = r.Window
+	}
+	if r.Drop != nil {
+		s.drop = r.Drop
+	}
+	return s
+}
+
+// compiledRoute is a route ready to match.
+type compiledRoute struct {
+	setting
+	tenant    string
+	matchers  Matchers
+	goesOn    bool
+	children  []compiledRoute
+	unmatched bool // its matchers do not compile, so that it matches nothing
+}
+
+func compileRoute(r Route, outer setting, path string) compiledRoute {
+	matchers, err := CompileMatchers(r.Matchers)
+	c := compiledRoute{setting: r.within(outer, path), matchers: matchers, goesOn: r.Continue, unmatched: err != nil}
+	for i, inner := range r.Routes {
+		c.children = append(c.children, compileRoute(inner, c.setting, path+"/"+strconv.Itoa(i+1)))
+	}
+	return c
+}
+
+// compileTrees returns the trees in the order in which they are tried.
+func compileTrees(routes []AlertRoute) []compiledRoute {
+	ordered := slices.SortedFunc(slices.Values(routes), func(a, b AlertRoute) int {
+		return cmp.Or(cmp.Compare(a.Weight, b.Weight), cmp.Compare(a.Name, b.Name))
+	})
+	trees := make([]compiledRoute, 0, len(ordered))
+	for _, r := range ordered {
+		tree := compileRoute(r.Route, setting{}, r.Name)
+		tree.tenant = r.Tenant
+		trees = append(trees, tree)
+	}
+	return trees
+}
+
+// match returns the settings of the innermost routes that the labels satisfy, in order.
+func (c *compiledRoute) match(labels map[string]string) []*setting {
+	if c.unmatched || !c.matchers.Match(labels) {
+		return nil
+	}
+	var found []*setting
+	for i := range c.children {
+		inner := c.children[i].match(labels)
+		found = append(found, inner...)
+		if len(inner) > 0 && !c.children[i].goesOn {
+			break
+		}
+	}
+	if len(found) == 0 {
+		found = []*setting{&c.setting}
+	}
+	return found
+}
+
+// Route returns what the routes say about the alert.
+func (r Rules) Route(a Alert) Routing {
+	compiled := r.compiled
+	if compiled == nil {
+		compiled = compileRules(r)
+	}
+	return compiled.route(a)
+}
+
+func (c *compiledRules) route(a Alert) Routing {
+	var found []*setting
+	for i := range c.trees {
+		tree := &c.trees[i]
+		if !reaches(tree.tenant, a.Tenant) {
+			continue
+		}
+		matched := tree.match(a.Labels)
+		found = append(found, matched...)
+		if len(matched) > 0 && !tree.goesOn {
+			break
+		}
+	}
+	return combine(found, a)
+}
+
+// combine takes each thing from the first setting that says it.
+func combine(found []*setting, a Alert) Routing {
+	var r Routing
+	var window *time.Duration
+	var drop *bool
+	for _, s := range found {
+		r.Path = append(r.Path, s.path)
+		r.Policy, r.Severity = cmp.Or(r.Policy, s.policy), cmp.Or(r.Severity, s.severity)
+		window, drop = cmp.Or(window, s.window), cmp.Or(drop, s.drop)
+		if s.groupBy != nil && !r.Grouped {
+			r.Grouped, r.GroupAt, r.Group = true, s.groupAt, s.groupBy.values(a)
+		}
+	}
+	if window != nil {
+		r.Window = *window
+	}
+	r.Drop = drop != nil && *drop
+	return r
+}
+
+// values returns the alert's values of the names that are grouped by; absent ones are left out.
+func (g *Grouping) values(a Alert) map[string]string {
+	if g.All {
+		return maps.Clone(a.Labels)
+	}
+	values := map[string]string{}
+	for _, name := range g.Labels {
+		if v := a.Labels[name]; v != "" {
+			values[name] = v
+		}
+	}
+	for _, name := range g.Annotations {
+		if v := a.Annotations[name]; v != "" {
+			values[annotation+name] = v
+		}
+	}
+	return values
+}
+
+// annotation stands before the name of an annotation among what is grouped by.
+const annotation = "annotations."
+
+type alertRouteSpec struct {
+	Tenant    string `yaml:"tenant"`
+	Weight    int    `yaml:"weight"`
+	routeSpec `yaml:",inline"`
+}
+
+type routeSpec struct {
+	Matchers    []string           `yaml:"matchers"`
+	Continue    bool               `yaml:"continue"`
+	Policy      string             `yaml:"policy"`
+	Severity    string             `yaml:"severity"`
+	GroupBy     []string           `yaml:"groupBy"`
+	GroupWindow *manifest.Duration `yaml:"groupWindow"`
+	Drop        *bool              `yaml:"drop"`
+	Routes      []routeSpec        `yaml:"routes"`
+}
+
+// ReadAlertRoute reads an AlertRoute document and names every problem in it with its line. That the policies and the
+// tenant exist is checked where all definitions are known; Policies names them.
+func ReadAlertRoute(d manifest.Document) (AlertRoute, manifest.Problems) {
+	var spec alertRouteSpec
+	r := routeReader{reader: reader{doc: d, problems: d.DecodeSpec(&spec)}}
+	if spec.Weight < -maxWeight || spec.Weight > maxWeight {
+		r.bad("spec.weight", "is %d; write %d to %d, where lighter routes are tried first", spec.Weight, -maxWeight, maxWeight)
+	}
+	return AlertRoute{Name: d.Metadata.Name, Tenant: spec.Tenant, Weight: spec.Weight, Route: r.route("spec", spec.routeSpec, 1)}, r.problems
+}
+
+// Policies returns the policies that the route and those inside of it name, by the path of their field.
+func (r Route) Policies(path string) map[string]string {
+	names := map[string]string{}
+	if r.Policy != "" {
+		names[path+".policy"] = r.Policy
+	}
+	for i, inner := range r.Routes {
+		maps.Copy(names, inner.Policies(fmt.Sprintf("%s.routes.%d", path, i)))
+	}
+	return names
+}
+
+// routeReader counts the routes of a tree while it reads them.
+type routeReader struct {
+	reader
+	seen int
+}
+
+func (r *routeReader) route(path string, spec routeSpec, depth int) Route {
+	if r.seen++; r.seen == maxRoutes+1 {
+		r.bad(path, "is the route after %d others of this tree; the most is that: write several documents", maxRoutes)
+	}
+	if r.seen > maxRoutes {
+		return Route{}
+	}
+	route := Route{
+		Matchers: r.matchers(path+".matchers", spec.Matchers, optional), Continue: spec.Continue, Policy: spec.Policy,
+		Severity: r.severity(path+".severity", spec.Severity), GroupBy: r.grouping(path+".groupBy", spec.GroupBy), Drop: spec.Drop,
+	}
+	if spec.GroupWindow != nil {
+		window := spec.GroupWindow.Std()
+		route.Window = &window
+		if window > maxWindow {
+			r.bad(path+".groupWindow", "is %s; the longest is %s", *spec.GroupWindow, manifest.Duration(maxWindow))
+		}
+	}
+	if len(spec.Routes) > 0 && depth == maxRouteDepth {
+		r.bad(path+".routes", "nest deeper than %d levels", maxRouteDepth)
+		return route
+	}
+	for i, inner := range spec.Routes {
+		route.Routes = append(route.Routes, r.route(fmt.Sprintf("%s.routes.%d", path, i), inner, depth+1))
+	}
+	return route
+}
+
+// grouping reads names of labels, annotations.NAME, or "..." alone for every label, as in Alertmanager.
+func (r *reader) grouping(path string, names []string) *Grouping {
+	if names == nil {
+		return nil
+	}
+	g := &Grouping{}
+	if slices.Contains(names, "...") {
+		if len(names) > 1 {
+			r.bad(path, `has "..." beside other names; it means every label and stands alone`)
+		}
+		g.All = true
+		return g
+	}
+	plain := make([]string, len(names))
+	for i, name := range names {
+		short, isAnnotation := strings.CutPrefix(name, annotation)
+		if plain[i] = name; isAnnotation {
+			plain[i] = "annotations_" + short // for the check of the name alone
+			g.Annotations = append(g.Annotations, short)
+			continue
+		}
+		g.Labels = append(g.Labels, name)
+	}
+	r.labelNames(path, plain)
+	return g
+}
+
+// severity reads the severity of an incident, or none.
+func (r *reader) severity(path, word string) string {
+	if word != "" && !slices.Contains(severityWords, word) {
+		r.bad(path, "is %q; write one of %s", short(word), strings.Join(severityWords, ", "))
+	}
+	return word
+}
