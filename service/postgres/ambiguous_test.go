@@ -119,7 +119,7 @@ func TestACommitWhoseAnswerIsLostIsToldAgainAndCountsOnce(t *testing.T) {
 	t.Parallel()
 	for name, tell := range map[string]func(*postgres.DB, alerting.Alert) error{
 		"commit": func(db *postgres.DB, a alerting.Alert) error {
-			return db.ReceiveAlerts(context.Background(), responder, []alerting.Alert{a}, router)
+			return db.ReceiveAlerts(context.Background(), responder, []alerting.Alert{a}, routing)
 		},
 		"user:cut": func(db *postgres.DB, a alerting.Alert) error { // who posts stands in the row of the inbox
 			who := responder

@@ -22,15 +22,15 @@ import (
 // it, the first word about a service, is worked off before the rest.
 
 const (
-	inboxTurn    = 512         // alerts worked off in one transaction, unless one posting holds more
-	inboxRows    = 256         // postings of one transaction
-	inboxPoll    = time.Second // how soon a posting is found whose own process died
-	urgentAlerts = 64          // of one service, that go before a storm
-	inboxBacklog = 8           // alerts of others that wait, beyond which a source is not kept waiting for the work
-	inboxWait    = 2 * time.Second
+	inboxTurn     = 512         // alerts worked off in one transaction, unless one posting holds more
+	inboxRows     = 256         // postings of one transaction
+	inboxPoll     = time.Second // how soon a posting is found whose own process died
+	urgentAlerts  = 64          // of one service, that go before a storm
+	inboxBacklog  = 8           // alerts of others that wait, beyond which a source is not kept waiting for the work
+	inboxWait     = 2 * time.Second
 	inboxPatience = 2 * time.Second // beyond which what waits is a backlog, and silence of a source means nothing
-	inboxLock    = 0x6e696e65 // of whoever works the inbox off; one at a time, so that tellings keep their order
-	coalesced    = 512        // postings of one commit
+	inboxLock     = 0x6e696e65      // of whoever works the inbox off; one at a time, so that tellings keep their order
+	coalesced     = 512             // postings of one commit
 )
 
 // inbox is this process' part of it.

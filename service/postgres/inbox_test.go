@@ -20,7 +20,7 @@ func work(t testing.TB, db *postgres.DB) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = db.WorkInbox(ctx, func() incidents.Router { return router })
+		_ = db.WorkInbox(ctx, func() postgres.Routing { return routing })
 	}()
 	stop = sync.OnceFunc(func() { cancel(); <-done })
 	t.Cleanup(stop)

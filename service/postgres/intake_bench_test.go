@@ -29,7 +29,7 @@ func BenchmarkIntake(b *testing.B) {
 			for i := range alerts {
 				alerts[i] = again(alerts[i])
 			}
-			if err := db.ReceiveAlerts(context.Background(), responder, alerts, router); err != nil {
+			if err := db.ReceiveAlerts(context.Background(), responder, alerts, routing); err != nil {
 				b.Fatal(err)
 			}
 		}

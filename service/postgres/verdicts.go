@@ -2,6 +2,8 @@ package postgres
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,92 +14,75 @@ import (
 // Routing is what the definitions in force say of alerts: what keeps them from paging, and where they go otherwise.
 type Routing struct {
 	Router incidents.Router
-	Rules  alerting.Rules
-}
-
-// needsSources reports whether a verdict on one of the alerts may depend on others that fire.
-func (r Routing) needsSources(told []alerting.Alert) bool {
-	for _, rule := range r.Rules.Inhibit {
-		for _, a := range told {
-			if rule.IsTarget(a.Labels) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// inhibits reports whether the alert may keep others from paging.
-func (r Routing) inhibits(a alerting.Alert) bool {
-	for _, rule := range r.Rules.Inhibit {
-		if rule.IsSource(a.Labels) {
-			return true
-		}
-	}
-	return false
+	Rules  alerting.Rules // compiled, where they are used for long
 }
 
 const silencesInForceSQL = `
 select ` + silenceColumns + ` from silences where ends_at > @now and starts_at <= @now`
 
+// Candidates alone: a rule's source has all the labels that are asked for, and may still be none.
 const sourcesSQL = `
-select tenant_id, fingerprint, labels, starts_at, ends_at from alerts where open and ends_at > @now and tenant_id = any(@tenants::text[])`
+select tenant_id, fingerprint, labels, starts_at, ends_at
+from alerts
+where open and ends_at > @now and (@everyone or tenant_id = any(@tenants::text[])) and labels @> any(@required::jsonb[])`
 
-// judge prepares verdicts on what is told: its own firing alerts count as sources, too. It returns nil where nothing can
-// keep an alert from paging.
-func (in *intake) prepare(ctx context.Context, told []alerting.Alert, silences []alerting.Silence) error {
+// convene prepares verdicts on what is told, and leaves the judge out where nothing can keep an alert from paging.
+func (in *intake) convene(ctx context.Context, told []alerting.Alert, silences []alerting.Silence) error {
 	rules := in.routing.Rules
 	if len(silences) == 0 && len(rules.Inhibit) == 0 && len(rules.Maintenance) == 0 {
 		return nil
 	}
 	var firing []alerting.Alert
-	if in.routing.needsSources(told) {
-		stored, err := in.sources(ctx, told)
+	if slices.ContainsFunc(told, rules.Inhibitable) {
+		stored, err := sources(ctx, in.tx, rules, in.now, tenantsOf(told))
 		if err != nil {
 			return err
 		}
-		firing = stored
+		firing = after(stored, told, rules, in.now)
 	}
 	in.judge = alerting.NewJudge(rules, silences, firing, in.now)
 	return nil
 }
 
-// sources returns the alerts that fire and may keep others from paging, as they will be after this telling.
-func (in *intake) sources(ctx context.Context, told []alerting.Alert) ([]alerting.Alert, error) {
+// tenantsOf are the tenants of alerts, and the operator, whose alerts concern everybody's.
+func tenantsOf(told []alerting.Alert) []string {
 	tenants := map[string]bool{"": true}
-	firing := map[alertKey]alerting.Alert{}
 	for _, a := range told {
 		tenants[a.Tenant] = true
 	}
-	names := make([]string, 0, len(tenants))
-	for name := range tenants {
-		names = append(names, name)
+	return slices.Collect(maps.Keys(tenants))
+}
+
+// sources returns the alerts that fire and may keep those of the tenants from paging; nil tenants are all.
+func sources(ctx context.Context, tx querier, rules alerting.Rules, now time.Time, tenants []string) ([]alerting.Alert, error) {
+	if len(rules.Inhibit) == 0 {
+		return nil, nil
 	}
-	stored, err := rows(ctx, in.tx, sourcesSQL, pgx.NamedArgs{"now": in.now, "tenants": names}, scanSource)
-	if err != nil {
-		return nil, err
-	}
-	for _, a := range stored {
-		firing[keyOf(a)] = a
-	}
-	for _, a := range told {
-		if a.Firing(in.now) {
-			firing[keyOf(a)] = a
-		} else {
-			delete(firing, keyOf(a))
-		}
-	}
-	out := make([]alerting.Alert, 0, len(firing))
-	for _, a := range firing {
-		if in.routing.inhibits(a) {
-			out = append(out, a)
-		}
-	}
-	return out, nil
+	found, err := rows(ctx, tx, sourcesSQL, pgx.NamedArgs{
+		"now": now, "everyone": tenants == nil, "tenants": tenants, "required": column(rules.InhibitorLabels(), pairs),
+	}, scanSource)
+	return slices.DeleteFunc(found, func(a alerting.Alert) bool { return !rules.Inhibits(a) }), err
 }
 
 func scanSource(row pgx.CollectableRow) (a alerting.Alert, err error) {
 	return a, row.Scan(&a.Tenant, &a.Fingerprint, &a.Labels, &a.StartsAt, &a.EndsAt)
+}
+
+// after returns the sources as they are once it is known what is told.
+func after(stored, told []alerting.Alert, rules alerting.Rules, now time.Time) []alerting.Alert {
+	firing := make(map[alertKey]alerting.Alert, len(stored))
+	for _, a := range stored {
+		firing[keyOf(a)] = a
+	}
+	for _, a := range told {
+		switch _, known := firing[keyOf(a)]; {
+		case !a.Firing(now):
+			delete(firing, keyOf(a))
+		case !known && rules.Inhibits(a):
+			firing[keyOf(a)] = a
+		}
+	}
+	return slices.Collect(maps.Values(firing))
 }
 
 // verdict is nil where nothing keeps the alert from paging.
@@ -110,5 +95,3 @@ func (in *intake) verdict(a alerting.Alert) *alerting.Verdict {
 	}
 	return nil
 }
-
-var _ = time.Second
