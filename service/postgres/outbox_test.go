@@ -93,7 +93,7 @@ func TestEightClaimersNeverShareAPage(t *testing.T) {
 	t.Parallel()
 	db, conn := openBoth(t)
 	for n := range 60 {
-		receive(t, db, alert(fmt.Sprintf("Down%d", n), "critical"))
+		receive(t, db, alert("Down", "critical", "service", fmt.Sprint(n)))
 	}
 	var (
 		mu   sync.Mutex
