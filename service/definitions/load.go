@@ -170,6 +170,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return problems
 	case KindBudget:
 		return l.addBudgetPolicy(d)
+	case KindInhibit, KindWindow, KindRoute, KindHeartbeat:
+		return l.addAlerting(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
@@ -226,6 +228,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.services[ref.name]
 	case KindPolicy:
 		_, ok = l.catalog.policies[ref.name]
+	case KindTenant:
+		_, ok = l.catalog.contracts[ref.name]
 	case promised:
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:
