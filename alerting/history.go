@@ -68,3 +68,21 @@ type Ping struct {
 	LastAt time.Time `json:"lastAt"`
 	Actor  string    `json:"actor"` // access.Principal.ID
 }
+
+// HeartbeatState is a heartbeat with how it stands.
+type HeartbeatState struct {
+	Heartbeat
+	LastAt  *time.Time `json:"lastAt"` // nil where it was never pinged
+	DueAt   *time.Time `json:"dueAt"`  // when it is overdue unless pinged
+	Overdue bool       `json:"overdue"`
+}
+
+// StateAfter returns how the heartbeat stands at the time, after its last ping; the zero Ping is none.
+func (h Heartbeat) StateAfter(last Ping, now time.Time) HeartbeatState {
+	s := HeartbeatState{Heartbeat: h, Overdue: h.Overdue(last.LastAt, now)}
+	if !last.LastAt.IsZero() {
+		due := h.Due(last.LastAt)
+		s.LastAt, s.DueAt = &last.LastAt, &due
+	}
+	return s
+}

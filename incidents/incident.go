@@ -120,7 +120,6 @@ type Signal struct {
 	RunbookURL  string
 	BudgetSpent *float64
 	Policy      Policy // resolved from definitions; empty where nobody is named
-	Drop        bool   // it is recorded, and opens and joins no incident
 	Flaps       int    // incidents of the group that were resolved by their alerts in the last 30 minutes
 	StartsAt    time.Time
 	EndsAt      time.Time

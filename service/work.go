@@ -14,6 +14,9 @@ import (
 const (
 	escalateEvery = time.Second
 	lapseEvery    = 5 * time.Second
+	rejudgeEvery  = time.Second
+	heartEvery    = 2 * time.Second
+	forgetEvery   = time.Hour
 	budgetEvery   = 15 * time.Second
 	sessionsEvery = time.Hour
 	ledgerTimeout = 5 * time.Minute // of one turn; what it copied by then stays copied
@@ -26,6 +29,9 @@ const (
 const (
 	jobEscalate  = "escalate-incidents"
 	jobLapse     = "end-lapsed-alerts"
+	jobRejudge   = "judge-alerts-again"
+	jobHeart     = "watch-heartbeats"
+	jobForget    = "forget-old-alerts"
 	jobLedger    = "copy-ledger"
 	jobSelfwatch = "watch-engine"
 	jobBudgets   = "update-budgets"
@@ -37,7 +43,7 @@ const (
 func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	pager := p.pager()
 	g.Go(func() error { return pager.Run(ctx) })
-	g.Go(func() error { return p.db.WorkInbox(ctx, p.router) })
+	g.Go(func() error { return p.db.WorkInbox(ctx, p.routing) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
 	g.Go(func() error { return p.followDefinitions(ctx) })
 	g.Go(func() error { return p.maintained.follow(ctx) })
@@ -48,6 +54,8 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	}{
 		{jobEscalate, escalateEvery, p.escalate},
 		{jobLapse, lapseEvery, p.lapse},
+		{jobRejudge, rejudgeEvery, p.rejudge},
+		{jobHeart, heartEvery, p.watchHeartbeats},
 		{jobSelfwatch, selfwatchEvery, p.watchEngineDown()},
 		{jobCorrections, correctionsEvery, p.maintained.refresh},
 	} {
@@ -58,6 +66,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
 		{Name: jobLinks, Every: linkEvery, Run: p.linkChanges},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
+		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},
 	}, p.metrics.jobs.Observe)
 	if err != nil {
 		return err
@@ -106,7 +115,7 @@ func (p *plane) lapse(ctx context.Context) error {
 	if !p.engineHeard(ctx, time.Now()) {
 		return nil
 	}
-	_, err := p.db.LapseAlerts(ctx, p.router())
+	_, err := p.db.LapseAlerts(ctx, p.routing())
 	return err
 }
 

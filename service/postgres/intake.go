@@ -74,6 +74,7 @@ type working struct {
 	changes  []incidents.Change
 	gathered int      // alerts that joined it as a storm
 	last     *telling // the last alert of a storm that ended
+	closed   bool     // it keeps its group for itself from now on
 }
 
 func (w *working) apply(c incidents.Change) {
@@ -278,7 +279,12 @@ func (in *intake) write(ctx context.Context) error {
 	return send(ctx, in.tx, w.Batch)
 }
 
+const closeGroupSQL = `update incidents set group_key = @group where (tenant_id, id) = (@tenant, @id)`
+
 func (in *intake) writeIncident(w writes, i *working) {
+	if i.closed {
+		w.Queue(closeGroupSQL, pgx.NamedArgs{"tenant": i.Tenant, "id": i.ID, "group": i.GroupKey})
+	}
 	if len(i.changes) == 0 {
 		return
 	}

@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"context"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/incidents"
@@ -9,8 +11,9 @@ import (
 
 // lately is what happened a short while ago, by which storms and flapping are known.
 type lately struct {
-	opened map[serviceKey]int // incidents that a service opened within incidents.StormWindow
-	flaps  map[groupKey]int   // incidents of a group that its alerts resolved within incidents.FlapWindow
+	opened map[serviceKey]int   // incidents that a service opened within incidents.StormWindow
+	flaps  map[groupKey]int     // incidents of a group that its alerts resolved within incidents.FlapWindow
+	joined map[string]time.Time // when an incident's latest alert came; of those whose window matters
 }
 
 // How many is counted no further than it matters.
@@ -31,7 +34,7 @@ group by tenant_id, group_key`
 
 // askLately queues the questions for what joins and what ends.
 func (in *intake) askLately(batch *pgx.Batch) {
-	in.lately = lately{opened: map[serviceKey]int{}, flaps: map[groupKey]int{}}
+	in.lately = lately{opened: map[serviceKey]int{}, flaps: map[groupKey]int{}, joined: map[string]time.Time{}}
 	services, groups := map[serviceKey]bool{}, map[groupKey]bool{}
 	for _, t := range in.joining {
 		services[serviceKey{t.signal.Tenant, t.signal.Service}] = true
@@ -67,4 +70,28 @@ func (in *intake) askLately(batch *pgx.Batch) {
 			return err
 		})
 	}
+}
+
+const joinedSQL = `
+select incident_id::text, max(at)
+from timeline
+where kind in ('opened', 'alert_joined', 'flapping') and (tenant_id, incident_id) in (select * from unnest(@tenants::text[], @ids::uuid[]))
+group by incident_id`
+
+// askJoined asks when the latest alerts of the locked incidents came, where the time in which more may join is bounded.
+func (in *intake) askJoined(ctx context.Context, locked []incidents.Incident) error {
+	if len(locked) == 0 || !slices.ContainsFunc(in.joining, func(t telling) bool { return t.signal.GroupWindow > 0 }) {
+		return nil
+	}
+	found, err := in.tx.Query(ctx, joinedSQL, pgx.NamedArgs{
+		"tenants": column(locked, func(i incidents.Incident) string { return i.Tenant }),
+		"ids":     column(locked, func(i incidents.Incident) string { return i.ID }),
+	})
+	if err != nil {
+		return err
+	}
+	var id string
+	var at time.Time
+	_, err = pgx.ForEachRow(found, []any{&id, &at}, func() error { in.lately.joined[id] = at; return nil })
+	return err
 }

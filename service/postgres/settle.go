@@ -68,6 +68,9 @@ func (in *intake) lockIncidents(ctx context.Context) error {
 			in.open[groupKey{i.Tenant, i.GroupKey}] = w
 		}
 	}
+	if err := in.askJoined(ctx, locked); err != nil {
+		return err
+	}
 	return in.hearVoices(ctx, locked)
 }
 
@@ -102,7 +105,7 @@ func (in *intake) join(t *telling) {
 	s.Flaps = in.lately.flaps[groupKey{s.Tenant, s.GroupKey}]
 	w := in.byID[t.alert.Incident]
 	if w == nil || w.State == incidents.Resolved {
-		w = in.open[groupKey{s.Tenant, s.GroupKey}]
+		w = in.openFor(s)
 	}
 	if w == nil && in.lately.opened[serviceKey{s.Tenant, s.Service}] >= incidents.MaxOpened {
 		s = s.InStorm()
@@ -120,7 +123,20 @@ func (in *intake) join(t *telling) {
 		w.gathered++
 	}
 	t.alert.Incident = w.ID
+	in.lately.joined[w.ID] = in.now
 	in.recount(*t)
+}
+
+// openFor returns the open incident of the signal's group. One whose window is over takes no more alerts: it keeps a group
+// for itself from now on.
+func (in *intake) openFor(s incidents.Signal) *working {
+	w := in.open[groupKey{s.Tenant, s.GroupKey}]
+	if w == nil || s.Joins(later(w.OpenedAt, in.lately.joined[w.ID]), in.now) {
+		return w
+	}
+	delete(in.open, groupKey{w.Tenant, w.GroupKey})
+	w.GroupKey, w.closed = incidents.ClosedGroup(w.GroupKey, w.ID), true
+	return nil
 }
 
 // begin opens an incident.
