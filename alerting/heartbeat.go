@@ -96,8 +96,8 @@ type heartbeatSpec struct {
 	Policy   string            `yaml:"policy"`
 }
 
-// ReadHeartbeat reads a Heartbeat document and names every problem in it with its line. That the service, the tenant and
-// the policy exist is checked where all definitions are known.
+// ReadHeartbeat reads a Heartbeat document and names every problem in it with its line. That the service and the
+// policy exist is checked where all definitions are known.
 func ReadHeartbeat(d manifest.Document) (Heartbeat, manifest.Problems) {
 	var spec heartbeatSpec
 	r := reader{doc: d, problems: d.DecodeSpec(&spec)}
@@ -114,6 +114,7 @@ func ReadHeartbeat(d manifest.Document) (Heartbeat, manifest.Problems) {
 	if h.Grace > MaxInterval {
 		r.bad("spec.grace", "is %s; the longest is %s", spec.Grace, manifest.Duration(MaxInterval))
 	}
+	r.text("spec.tenant", h.Tenant, maxTenant)
 	h.Severity = r.severity("spec.severity", h.Severity)
 	if h.Severity == "" {
 		h.Severity = "critical"

@@ -66,8 +66,7 @@ type maintenanceSpec struct {
 	Duration manifest.Duration `yaml:"duration"`
 }
 
-// ReadMaintenanceWindow reads a MaintenanceWindow document and names every problem in it with its line. That the tenant
-// exists is checked where all definitions are known.
+// ReadMaintenanceWindow reads a MaintenanceWindow document and names every problem in it with its line.
 func ReadMaintenanceWindow(d manifest.Document) (MaintenanceWindow, manifest.Problems) {
 	var spec maintenanceSpec
 	r := reader{doc: d, problems: d.DecodeSpec(&spec)}
@@ -76,6 +75,7 @@ func ReadMaintenanceWindow(d manifest.Document) (MaintenanceWindow, manifest.Pro
 		Matchers: r.matchers("spec.matchers", spec.Matchers, required),
 	}
 	r.text("spec.comment", spec.Comment, maxComment)
+	r.text("spec.tenant", spec.Tenant, maxTenant)
 	spec.Zone = cmp.Or(spec.Zone, "UTC")
 	loc, err := time.LoadLocation(spec.Zone)
 	if err != nil || spec.Zone == "Local" {

@@ -21,6 +21,8 @@ func (r *reader) bad(path, format string, args ...any) {
 	r.problems = append(r.problems, r.doc.Problem(path, format, args...))
 }
 
+const maxTenant = 200 // characters
+
 // required and optional say whether matchers must select less than every alert.
 const (
 	required = true

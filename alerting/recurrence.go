@@ -74,7 +74,10 @@ func parseRule(rule string) (*rrule.ROption, error) {
 		return nil, fault.New(fault.Invalid, "rrule: has %d bytes; the most is 500", len(rule))
 	}
 	for part := range strings.SplitSeq(rule, ";") {
-		name, _, _ := strings.Cut(part, "=")
+		name, value, _ := strings.Cut(part, "=")
+		if value == "0" { // which the library takes for a part that is left out
+			return nil, fault.New(fault.Invalid, "rrule: %s is 0; write a number of at least 1, or leave it out", short(name))
+		}
 		if !slices.Contains(ruleParts, name) {
 			return nil, fault.New(fault.Invalid, "rrule: %q is not one of %s; %s", short(name), strings.Join(ruleParts, ", "), remedy)
 		}

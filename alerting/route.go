@@ -232,14 +232,15 @@ type routeSpec struct {
 	Routes      []routeSpec        `yaml:"routes"`
 }
 
-// ReadAlertRoute reads an AlertRoute document and names every problem in it with its line. That the policies and the
-// tenant exist is checked where all definitions are known; Policies names them.
+// ReadAlertRoute reads an AlertRoute document and names every problem in it with its line. That the policies exist is
+// checked where all definitions are known; Policies names them.
 func ReadAlertRoute(d manifest.Document) (AlertRoute, manifest.Problems) {
 	var spec alertRouteSpec
 	r := routeReader{reader: reader{doc: d, problems: d.DecodeSpec(&spec)}}
 	if spec.Weight < -maxWeight || spec.Weight > maxWeight {
 		r.bad("spec.weight", "is %d; write %d to %d, where lighter routes are tried first", spec.Weight, -maxWeight, maxWeight)
 	}
+	r.text("spec.tenant", spec.Tenant, maxTenant)
 	return AlertRoute{Name: d.Metadata.Name, Tenant: spec.Tenant, Weight: spec.Weight, Route: r.route("spec", spec.routeSpec, 1)}, r.problems
 }
 

@@ -68,18 +68,15 @@ func (l *loader) addAlerting(d manifest.Document) manifest.Problems {
 	case KindWindow:
 		window, problems := alerting.ReadMaintenanceWindow(d)
 		in.windows[name] = window
-		l.refer(d, reference{"spec.tenant", KindTenant, window.Tenant})
 		return problems
 	case KindHeartbeat:
 		h, problems := alerting.ReadHeartbeat(d)
 		in.heartbeats[name] = h
-		l.refer(d, reference{"spec.tenant", KindTenant, h.Tenant}, reference{"spec.service", promised, h.Service},
-			reference{"spec.policy", KindPolicy, h.Policy})
+		l.refer(d, reference{"spec.service", promised, h.Service}, reference{"spec.policy", KindPolicy, h.Policy})
 		return problems
 	default:
 		route, problems := alerting.ReadAlertRoute(d)
 		in.routes[name] = route
-		l.refer(d, reference{"spec.tenant", KindTenant, route.Tenant})
 		for path, policy := range route.Policies("spec") {
 			l.refer(d, reference{path, KindPolicy, policy})
 		}

@@ -228,8 +228,6 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.services[ref.name]
 	case KindPolicy:
 		_, ok = l.catalog.policies[ref.name]
-	case KindTenant:
-		_, ok = l.catalog.contracts[ref.name]
 	case promised:
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:
