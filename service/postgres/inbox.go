@@ -28,7 +28,7 @@ const (
 	urgentAlerts   = 64          // of one service, that go before a storm
 	urgentOfTenant = 512         // of one tenant, whatever its services
 	inboxBacklog   = 8           // alerts of others that wait, beyond which a source is not kept waiting for the work
-	inboxWait      = 2 * time.Second
+	inboxWait      = 500 * time.Millisecond
 	inboxPatience  = 2 * time.Second // beyond which what waits is a backlog, and silence of a source means nothing
 	inboxLock      = 0x6e696e65      // of whoever works the inbox off; one at a time, so that tellings keep their order
 	coalesced      = 512             // postings of one commit
