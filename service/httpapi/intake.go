@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -21,8 +20,8 @@ import (
 // amPostAlerts answers 200 only after every good alert has been committed. Bad ones among them are a 400 all the same, so
 // that their source learns of it.
 func (a *API) amPostAlerts(c *fiber.Ctx) error {
-	if media, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";"); !strings.EqualFold(strings.TrimSpace(media), fiber.MIMEApplicationJSON) {
-		return refusal(http.StatusUnsupportedMediaType, "send alerts as %s", fiber.MIMEApplicationJSON)
+	if err := wantJSON(c); err != nil {
+		return err
 	}
 	posted, err := readPosted(c.Body())
 	if err != nil {
