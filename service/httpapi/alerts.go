@@ -21,7 +21,8 @@ type alertList struct {
 	Alerts []alerting.Alert `json:"alerts"`
 }
 
-type historyInput struct {
+// HistoryQuery narrows a search in the history of alerts; it is exported because the web framework sets embedded fields so.
+type HistoryQuery struct {
 	Filter []string  `query:"filter,explode" maxItems:"64" doc:"Alertmanager matchers on the alerts' labels, all of which must hold." example:"[\"alertname=\\\"Down\\\"\"]"`
 	Kind   []string  `query:"kind" enum:"fired,restarted,ended,suppressed,released" doc:"Any of these, separated by commas; none is all."`
 	From   time.Time `query:"from" doc:"RFC 3339; only what happened at or after it."`
@@ -32,7 +33,7 @@ type historyInput struct {
 
 type oneHistoryInput struct {
 	Fingerprint string `path:"fingerprint" pattern:"^[0-9a-f]{16}$" patternDescription:"16 hex digits" doc:"The alert's fingerprint." example:"25c2cdb12d31dc50"`
-	historyInput
+	HistoryQuery
 }
 
 type eventPage struct {
@@ -83,15 +84,15 @@ func (a *API) alerts(ctx context.Context, in *alertsInput) (*body[alertList], er
 	return show(shown, err)
 }
 
-func (a *API) alertHistory(ctx context.Context, in *historyInput) (*body[eventPage], error) {
+func (a *API) alertHistory(ctx context.Context, in *HistoryQuery) (*body[eventPage], error) {
 	return a.history(ctx, "", in)
 }
 
 func (a *API) historyOfAlert(ctx context.Context, in *oneHistoryInput) (*body[eventPage], error) {
-	return a.history(ctx, in.Fingerprint, &in.historyInput)
+	return a.history(ctx, in.Fingerprint, &in.HistoryQuery)
 }
 
-func (a *API) history(ctx context.Context, fingerprint string, in *historyInput) (*body[eventPage], error) {
+func (a *API) history(ctx context.Context, fingerprint string, in *HistoryQuery) (*body[eventPage], error) {
 	matchers, err := alerting.ParseMatchers(in.Filter)
 	if err != nil {
 		return nil, err
