@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"os"
 
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/internal/fault"
@@ -39,7 +38,7 @@ func (a *cli) alertExplain() *cobra.Command {
 		Example: "  nines alert explain DiskFull severity=critical service=shop\n  nines alert explain --fingerprint 25c2cdb12d31dc50\n" +
 			"  echo '{\"labels\": {\"alertname\": \"DiskFull\"}}' | nines alert explain -",
 		RunE: func(c *cobra.Command, words []string) error {
-			what, err := readAsked(words, fingerprint, annotations, os.Stdin)
+			what, err := readAsked(words, fingerprint, annotations, a.in)
 			if err != nil {
 				return err
 			}
