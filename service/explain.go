@@ -61,3 +61,11 @@ func discreet(all []alerting.Silence, tenant string) []alerting.Silence {
 func forTenants(f alerting.Finding) bool {
 	return f.Step == alerting.StepVerdict || f.Applies && f.Step != alerting.StepRoute
 }
+
+// webAlerts are the alerts and silences that pages show.
+type webAlerts struct{ silences }
+
+// Alerts returns the alerts in scope that fire now.
+func (w webAlerts) Alerts(ctx context.Context, scope access.Scope) ([]alerting.Alert, error) {
+	return w.DB.Alerts(ctx, scope, postgres.AlertFilter{Active: true})
+}

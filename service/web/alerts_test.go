@@ -30,6 +30,20 @@ func (w *world) fillAlerts() {
 	}
 }
 
+// silence adds a silence in each state, of which one counts for an alert.
+func (w *world) silence() {
+	for _, s := range []struct {
+		name, comment string
+		begin, end    time.Duration
+	}{{"DiskFull", "New disks are on their way; the old ones hold until Friday", -time.Hour, 3 * time.Hour}, {"CheckoutDown", "", 5 * time.Hour, 7 * time.Hour},
+		{"CheckoutSlow", "load test", -3 * time.Hour, -time.Hour}} {
+		w.silences = append(w.silences, alerting.Silence{
+			ID: "6d8f0a52-" + s.name, Matchers: []alerting.Matcher{equalTo("alertname", s.name), {Name: "service", Value: "shop|search", IsRegex: true, IsEqual: true}},
+			StartsAt: w.now.Add(s.begin), EndsAt: w.now.Add(s.end), CreatedBy: ada.Name, Comment: s.comment,
+		})
+	}
+}
+
 func (a alertsOf) Alerts(_ context.Context, scope access.Scope) ([]alerting.Alert, error) {
 	w := a.w
 	w.mu.Lock()
