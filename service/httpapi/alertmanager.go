@@ -280,12 +280,14 @@ func (a *API) amStatus(c *fiber.Ctx) error {
 	})
 }
 
-// answerAlertmanagerProblem words a Problem as Alertmanager does: a JSON string where its API names the status, an object
-// with code and message elsewhere.
+// answerAlertmanagerProblem words a Problem as Alertmanager does: a JSON string where its handlers refuse what they read,
+// an object with code and message for what never reaches them.
 func answerAlertmanagerProblem(c *fiber.Ctx, p *Problem) error {
 	switch p.Status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusInternalServerError:
-		return c.JSON(p.Detail)
+		if !p.worded {
+			return c.JSON(p.Detail)
+		}
 	}
 	return c.JSON(fiber.Map{"code": p.Status, "message": p.Detail})
 }

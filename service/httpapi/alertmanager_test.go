@@ -211,7 +211,7 @@ func TestSilencesAreListedAsTheyConcernPeople(t *testing.T) {
 		id         string
 		begin, end int
 	}{{"expired", -9, -5}, {"later", 2, 3}, {"long", -1, 9}, {"short", -1, 1}, {"soon", 1, 9}, {"just", -9, -1}} {
-		w.silences = append(w.silences, alerting.Silence{ID: s.id, StartsAt: at(s.begin), EndsAt: at(s.end), Matchers: []alerting.Matcher{{Name: "a", Value: s.id}}})
+		w.silences = append(w.silences, alerting.Silence{ID: s.id, StartsAt: at(s.begin), EndsAt: at(s.end), Matchers: []alerting.Matcher{{Name: "a", Value: s.id[:1] + ".*", IsRegex: true, IsEqual: true}}})
 	}
 	f := func(query, ids string) {
 		t.Helper()
@@ -230,6 +230,7 @@ func TestSilencesAreListedAsTheyConcernPeople(t *testing.T) {
 	}
 	f("", "short long soon later just expired")
 	f("?filter=a%3D~%22s.*%22", "short soon")
+	f("?filter=a%3D%22s.*%22", "")
 	f("?filter=b%3D%22x%22", "")
 }
 

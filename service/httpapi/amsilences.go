@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -75,8 +76,8 @@ func (a *API) amSilences(c *fiber.Ctx) error {
 	return c.JSON(shown)
 }
 
-// silencesIn returns the silences in scope whose own matchers name what the filter asks for: active ones first, then
-// pending, of both those that end or begin first, then expired, the last first.
+// silencesIn returns the silences in scope that have all of the filter among their own matchers, word by word as in
+// Alertmanager: active ones first, then pending, of both those that end or begin first, then expired, the last first.
 func (a *API) silencesIn(ctx context.Context, expired bool, filter alerting.Matchers) ([]alerting.Silence, error) {
 	scope := access.PrincipalOf(ctx).Scope()
 	all, err := a.deps.Silences.Silences(ctx, scope, alerting.SilenceFilter{Expired: expired})
@@ -86,7 +87,7 @@ func (a *API) silencesIn(ctx context.Context, expired bool, filter alerting.Matc
 	now := a.deps.Now()
 	found := make([]alerting.Silence, 0, len(all))
 	for _, s := range all {
-		if scope.Allows(s.Tenant) && filter.Match(named(s)) && (expired || s.State(now) != alerting.SilenceExpired) {
+		if scope.Allows(s.Tenant) && has(s, filter) && (expired || s.State(now) != alerting.SilenceExpired) {
 			found = append(found, s)
 		}
 	}
@@ -105,13 +106,13 @@ func (a *API) silencesIn(ctx context.Context, expired bool, filter alerting.Matc
 	return found, nil
 }
 
-// named are the values that a silence's matchers name, expressions included, as if they were labels.
-func named(s alerting.Silence) map[string]string {
-	values := map[string]string{}
-	for _, m := range s.Matchers {
-		values[m.Name] = m.Value
+func has(s alerting.Silence, filter alerting.Matchers) bool {
+	for _, wanted := range filter {
+		if !slices.Contains(s.Matchers, alerting.MatcherOf(wanted)) {
+			return false
+		}
 	}
-	return values
+	return true
 }
 
 // silenceID refuses what is no UUID, as Alertmanager does before it looks.
@@ -176,7 +177,7 @@ func readSilence(body []byte) (alerting.Silence, error) {
 	}
 	var p postedSilence
 	if err := json.Unmarshal(body, &p); err != nil {
-		return alerting.Silence{}, fault.Wrap(fault.Invalid, err, "parsing silence body failed: send one with matchers and RFC 3339 times")
+		return alerting.Silence{}, unreadable(err, "parsing silence body failed: send one with matchers and RFC 3339 times")
 	}
 	if err := p.check(); err != nil {
 		return alerting.Silence{}, err
@@ -214,6 +215,11 @@ func (p postedSilence) check() error {
 		}
 	}
 	return nil
+}
+
+// unreadable is a body that is not what it should be, in the form that Alertmanager gives to that.
+func unreadable(err error, text string) error {
+	return errors.Join(fault.Wrap(fault.Invalid, err, "%s", text), fiber.NewError(http.StatusBadRequest))
 }
 
 func required(name string) error {

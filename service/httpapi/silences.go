@@ -14,7 +14,7 @@ import (
 const longestSilence = 10 * 366 * 24 * time.Hour
 
 type silencesInput struct {
-	Filter  []string `query:"filter,explode" maxItems:"64" doc:"Alertmanager matchers on what the silences' own matchers name." example:"[\"service=\\\"shop\\\"\"]"`
+	Filter  []string `query:"filter,explode" maxItems:"64" doc:"Only silences that have all of these among their own matchers, word by word." example:"[\"service=\\\"shop\\\"\"]"`
 	Expired bool     `query:"expired" doc:"Also those that expired within the last five days."`
 }
 
