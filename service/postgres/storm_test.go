@@ -100,7 +100,9 @@ func TestTheInboxGivesEachTenantItsTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	work(t, db)
-	waitUntil(t, func() bool { return value[int64](t, conn, "select count(*) from incidents where tenant_id = 'globex'") == 1 })
+	waitUntil(t, func() bool {
+		return value[int64](t, conn, "select count(*) from incidents where tenant_id = 'globex'") == 1
+	})
 	if n := value[int64](t, conn, "select count(*) from incidents where opened_at < (select opened_at from incidents where tenant_id = 'globex')"); n > 600 {
 		t.Errorf("%d incidents of the tenant that floods were opened before the other's first", n)
 	}
