@@ -41,6 +41,9 @@ func (d *DB) PutSilence(ctx context.Context, who access.Principal, s alerting.Si
 		}
 		batch := &pgx.Batch{}
 		if s.ID == "" {
+			if err := roomForSilence(ctx, tx, s.Tenant, now); err != nil {
+				return err
+			}
 			made = inMicroseconds(s.Begin(uuid.NewString(), now))
 			keepSilence(batch, who, made, "silence.create")
 			return send(ctx, tx, batch)
@@ -62,6 +65,19 @@ func (d *DB) PutSilence(ctx context.Context, who access.Principal, s alerting.Si
 		return send(ctx, tx, batch)
 	})
 	return made, explain(ctx, err, "keep a silence")
+}
+
+// Every silence in force is looked at for every alert, so their number is bounded.
+const maxSilences = 2000
+
+const countSilencesSQL = `select count(*) from silences where tenant_id = @tenant and ends_at > @now`
+
+func roomForSilence(ctx context.Context, tx querier, tenant string, now time.Time) error {
+	n, err := one(rows(ctx, tx, countSilencesSQL, pgx.NamedArgs{"tenant": tenant, "now": now}, pgx.RowTo[int]))
+	if err == nil && n >= maxSilences {
+		return fault.New(fault.Conflict, "there are %d silences already; expire some, or write one whose matchers say more", n)
+	}
+	return err
 }
 
 // inMicroseconds gives the silence the times that PostgreSQL can keep, so that what is told back is told again unchanged.
