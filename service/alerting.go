@@ -27,6 +27,12 @@ func (p *plane) watchHeartbeats(ctx context.Context) error {
 	return err
 }
 
+// endUndefinedHeartbeats ends what heartbeats have raised that were taken out of the definitions since.
+func (p *plane) endUndefinedHeartbeats(ctx context.Context) error {
+	_, err := p.db.EndUndefinedHeartbeats(ctx, p.definitions.Catalog().Heartbeats(), p.routing())
+	return err
+}
+
 func (p *plane) forgetAlerts(ctx context.Context) error {
 	_, err := p.db.ForgetAlerts(ctx, p.config.AlertRetention)
 	return err

@@ -46,7 +46,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 		http: telemetry.NewHTTPMetrics(t.Registry), pages: telemetry.NewPageMetrics(t.Registry), jobs: telemetry.NewJobMetrics(t.Registry), slos: telemetry.NewSLOMetrics(t.Registry),
 		intelligence: telemetry.NewIntelligenceMetrics(t.Registry), children: telemetry.NewChildMetrics(t.Registry),
 	}
-	p.metrics.jobs.Expect(jobEscalate, jobLapse, jobRejudge, jobHeart, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks, jobSessions)
+	p.metrics.jobs.Expect(jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks, jobSessions)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {
 			p.log.Warn("some telemetry was not sent", "error", err)

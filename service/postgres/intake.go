@@ -24,6 +24,7 @@ type intake struct {
 	trace   string              // W3C traceparent of the request
 	traces  map[alertKey]string // of each alert its own, where several requests are worked off together
 	judge   *alerting.Judge     // nil where nothing can keep an alert from paging
+	words   map[string]string   // for people, of silences by id and of alerts by fingerprint
 
 	aside     []telling // no incident hears of them
 	refreshed []telling // firing as before

@@ -115,7 +115,7 @@ func (in *intake) judgeAll(ctx context.Context) (basis string, err error) {
 		}
 	}
 	if len(silences)+len(firing)+len(open) > 0 {
-		in.judge = alerting.NewJudge(rules, silences, firing, in.now)
+		in.seat(silences, firing)
 	}
 	keys := column(firing, keyOf)
 	slices.SortFunc(keys, func(a, b alertKey) int {
