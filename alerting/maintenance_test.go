@@ -88,6 +88,8 @@ func TestARecurringWindowKeepsItsWallClock(t *testing.T) {
 		"2026-01-31T18:00Z", "2026-02-28T18:00Z")
 	f("the 31st", "  start: 2026-01-31T18:00\n  duration: 4h\n  rrule: FREQ=MONTHLY\n", "2026-01-01T00:00Z", "2026-01-31T18:00Z", "2026-03-31T18:00Z")
 	f("leap days", "  start: 2024-02-29T18:00\n  duration: 4h\n  rrule: FREQ=YEARLY\n", "2024-01-01T00:00Z", "2024-02-29T18:00Z", "2028-02-29T18:00Z")
+	f("Saturdays and first Mondays", "  start: 2026-03-01T18:00\n  duration: 4h\n  rrule: FREQ=MONTHLY;BYDAY=SA,1MO\n", "2026-03-01T00:00Z",
+		"2026-03-02T18:00Z", "2026-03-07T18:00Z")
 	f("fortnights", "  start: 2026-01-05T18:00\n  duration: 4h\n  rrule: FREQ=WEEKLY;INTERVAL=2\n", "2026-01-05T18:00Z", "2026-01-19T18:00Z", "2026-02-02T18:00Z")
 }
 
@@ -175,8 +177,9 @@ func rules() *rapid.Generator[string] {
 			rule += ";INTERVAL=" + rapid.SampledFrom([]string{"1", "2", "3", "5", "13"}).Draw(t, "every")
 		}
 		days := []string{"MO", "TU", "WE", "TH", "FR", "SA", "SU"}
-		if freq == "MONTHLY" || freq == "YEARLY" {
-			days = append(days, "1MO", "2TU", "-1FR", "4SU", "5WE", "-2SA")
+		if (freq == "MONTHLY" || freq == "YEARLY") && rapid.Bool().Draw(t, "counted") {
+			// Not beside plain ones: RFC 5545 takes "SA,1MO" as a list of days, the library asks that both hold.
+			days = []string{"1MO", "2TU", "-1FR", "4SU", "5WE", "-2SA"}
 		}
 		chosen := part("BYDAY", days...)
 		chosen = part("BYMONTHDAY", "1", "2", "13", "15", "28", "30", "31", "-1", "-3") || chosen
