@@ -82,7 +82,8 @@ func NewJudge(rules Rules, silences []Silence, firing []Alert, now time.Time) *J
 		}
 	}
 	for i := range j.rules.inhibit {
-		j.sources = append(j.sources, sync.OnceValue(func() map[sourceKey]inhibitors { return j.rules.inhibit[i].sources(firing, now) }))
+		rule := &j.rules.inhibit[i]
+		j.sources = append(j.sources, sync.OnceValue(func() map[sourceKey]inhibitors { return rule.sources(firing, now) }))
 	}
 	return j
 }

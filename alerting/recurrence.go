@@ -37,6 +37,11 @@ func dayOf(t time.Time) day {
 	return day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
 
+// clockOf returns what the clocks show at the time, as time since midnight.
+func clockOf(t time.Time) time.Duration {
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
+}
+
 func (d day) date() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
 // ruleParts are the parts of RFC 5545 that date a window. The time of day is the start's, so smaller parts are refused.
@@ -57,9 +62,10 @@ func NewRecurrence(start time.Time, zone, rule string, duration time.Duration) (
 		return nil, err
 	}
 	start = start.In(loc)
-	y, m, d := start.Date()
-	r := &Recurrence{Rule: rule, Zone: zone, Duration: duration, loc: loc, option: *option, first: dayOf(start), days: option.Byweekday}
-	r.clock = time.Date(y, m, d, start.Hour(), start.Minute(), start.Second(), 0, time.UTC).Sub(time.Date(y, m, d, 0, 0, 0, 0, time.UTC))
+	r := &Recurrence{
+		Rule: rule, Zone: zone, Duration: duration,
+		loc: loc, clock: clockOf(start), first: dayOf(start), option: *option, days: option.Byweekday,
+	}
 	r.fill(start)
 	r.end(rule)
 	if len(r.next(start.Add(-time.Second), 1)) == 0 {
@@ -146,8 +152,7 @@ func (r *Recurrence) end(rule string) {
 		case !strings.Contains(text, "T"):
 			r.until = r.wall(dayOf(r.until)+1, 0).Add(-time.Nanosecond)
 		case !strings.HasSuffix(text, "Z"):
-			u := r.until
-			r.until = r.wall(dayOf(u), time.Duration(u.Hour())*time.Hour+time.Duration(u.Minute())*time.Minute+time.Duration(u.Second())*time.Second)
+			r.until = r.wall(dayOf(r.until), clockOf(r.until))
 		}
 	}
 	if r.option.Count == 0 {

@@ -1,0 +1,112 @@
+package definitions
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/incidents"
+)
+
+const alertRules = fine + `---
+apiVersion: nines/v1
+kind: InhibitRule
+metadata: {name: cluster}
+spec: {source: [alertname=ClusterDown], target: ['severity=~"warning|info"'], equal: [cluster]}
+---
+apiVersion: nines/v1
+kind: MaintenanceWindow
+metadata: {name: sundays}
+spec: {matchers: [cluster=eu], start: "2026-03-01T02:00", duration: 2h, zone: Europe/Berlin, rrule: FREQ=WEEKLY}
+---
+apiVersion: nines/v1
+kind: AlertRoute
+metadata: {name: shop}
+spec: {weight: 5, matchers: [team=shop], routes: [{matchers: [severity=high], policy: oncall, severity: critical, groupBy: [alertname], groupWindow: 1h}]}
+---
+apiVersion: nines/v1
+kind: AlertRoute
+metadata: {name: first}
+spec: {weight: 1, matchers: [team=none], drop: true}
+---
+apiVersion: nines/v1
+kind: Heartbeat
+metadata: {name: nightly}
+spec: {interval: 1d, grace: 1h, service: shop, policy: oncall}
+---
+apiVersion: nines/v1
+kind: Heartbeat
+metadata: {name: backup}
+spec: {interval: 1h, severity: warning}
+`
+
+func TestTheRulesAboutAlertsStandInTheCatalog(t *testing.T) {
+	t.Parallel()
+	set, problems := load(t, alertRules)
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	c := set.Catalog
+	rules := c.AlertRules()
+	if len(rules.Inhibit) != 1 || len(rules.Maintenance) != 1 || len(rules.Routes) != 2 || len(set.Records) != 10 {
+		t.Errorf("%d records make %+v", len(set.Records), rules)
+	}
+	if h := c.Heartbeats(); len(h) != 2 || h[0].Name != "backup" || h[1].Interval != 24*time.Hour {
+		t.Errorf("heartbeats %+v", h)
+	}
+	if h, ok := c.Heartbeat("nightly"); !ok || h.Policy != "oncall" {
+		t.Errorf("the nightly heartbeat is %+v, %v", h, ok)
+	}
+	sunday := time.Date(2026, 3, 8, 2, 0, 0, 0, time.UTC)
+	source := alerting.Alert{Fingerprint: "a", Labels: map[string]string{"alertname": "ClusterDown", "cluster": "eu"}, EndsAt: sunday.Add(1)}
+	target := alerting.Alert{Labels: map[string]string{"severity": "info", "cluster": "eu"}}
+	v := alerting.NewJudge(rules, nil, []alerting.Alert{source}, sunday).Verdict(target)
+	if !slices.Equal(v.InhibitedBy, []string{"a"}) || !slices.Equal(v.MutedBy, []string{"sundays"}) {
+		t.Errorf("verdict %+v", v)
+	}
+}
+
+func TestTheCatalogsRouterAsksItsRoutes(t *testing.T) {
+	t.Parallel()
+	set, problems := load(t, alertRules)
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	router := set.Catalog.Router(func(name string) string { return name })
+	s := router.Signal(incidents.AlertFacts{Labels: map[string]string{"alertname": "Slow", "team": "shop", "severity": "high"}}, time.Now())
+	if s.Policy.Name != "oncall" || s.Severity != incidents.Critical || s.GroupKey != `route/shop/1/{"alertname":"Slow"}` || s.GroupWindow != time.Hour {
+		t.Errorf("the shop's alert means %+v", s)
+	}
+	if s := router.Signal(incidents.AlertFacts{Labels: map[string]string{"team": "none"}}, time.Now()); !s.Drop {
+		t.Errorf("nobody's alert means %+v; want it dropped", s)
+	}
+}
+
+func TestWhatARouteOrHeartbeatNamesMustExist(t *testing.T) {
+	t.Parallel()
+	_, problems := load(t, strings.NewReplacer("policy: oncall, severity", "policy: onkall, severity", "service: shop, policy: oncall}", "service: shopp, policy: x}").
+		Replace(alertRules))
+	var got []string
+	for _, p := range problems.Sorted() {
+		got = append(got, p.Field+": "+p.Message)
+	}
+	for n, want := range []string{
+		`spec.routes.0.policy: there is no EscalationPolicy named "onkall"`, `spec.policy: there is no EscalationPolicy named "x"`,
+		`spec.service: there is no Service or SLO's service named "shopp"`,
+	} {
+		if len(got) != 3 || !strings.HasPrefix(got[n], want) {
+			t.Errorf("problems %q; want one that begins with %s", got, want)
+		}
+	}
+}
+
+func TestTwoRulesOfOneNameAreRefused(t *testing.T) {
+	t.Parallel()
+	doc := alertRules[strings.Index(alertRules, "---\napiVersion: nines/v1\nkind: InhibitRule"):]
+	doc = doc[:strings.Index(doc[4:], "---")+4]
+	if _, problems := load(t, alertRules+doc); len(problems) != 1 || !strings.Contains(problems[0].Message, "InhibitRule cluster is already defined") {
+		t.Errorf("%v", problems)
+	}
+}
