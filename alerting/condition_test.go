@@ -42,7 +42,8 @@ func TestAMatcherWithoutIsEqualIsEqual(t *testing.T) {
 		}
 	}
 	f(`{"name":"a","value":"b","isRegex":false}`, alerting.Matcher{Name: "a", Value: "b", IsEqual: true})
-	f(`{"name":"a","value":"b","isRegex":true,"isEqual":true}`, alerting.Matcher{Name: "a", Value: "b", IsEqual: true, IsRegex: true})
+	f(`{"name":"a","value":"b","isRegex":true,"isEqual":true}`,
+		alerting.Matcher{Name: "a", Value: "b", IsEqual: true, IsRegex: true})
 	f(`{"name":"a","value":"b","isRegex":false,"isEqual":false}`, alerting.Matcher{Name: "a", Value: "b"})
 }
 

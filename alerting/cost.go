@@ -26,7 +26,8 @@ func checkCost(text string) error {
 	if !strings.Contains(text, "=~") && !strings.Contains(text, "!~") || literal.MatchString(text) {
 		return nil
 	}
-	tooCostly := fault.New(fault.Invalid, "filter: the regular expression in %q repeats too much; write it without large counts", short(text))
+	tooCostly := fault.New(fault.Invalid,
+		"filter: the regular expression in %q repeats too much; write it without large counts", short(text))
 	found := expression.FindStringSubmatch(text)
 	if found == nil {
 		if strings.Contains(text, "{") {

@@ -45,10 +45,12 @@ func conditions(t testing.TB, texts ...string) []alerting.Matcher {
 func TestASourceInhibitsTargetsWithEqualLabels(t *testing.T) {
 	t.Parallel()
 	zone := alerting.InhibitRule{
-		Name: "zone", Source: conditions(t, `alertname="JobDown"`), Target: conditions(t, `alertname="InstanceDown"`), Equal: []string{"zone"},
+		Name: "zone", Source: conditions(t, `alertname="JobDown"`), Target: conditions(t, `alertname="InstanceDown"`),
+		Equal: []string{"zone"},
 	}
 	worse := alerting.InhibitRule{
-		Name: "worse", Source: conditions(t, `severity="critical"`), Target: conditions(t, `severity=~"warning|critical"`), Equal: []string{"alertname", "job"},
+		Name: "worse", Source: conditions(t, `severity="critical"`), Target: conditions(t, `severity=~"warning|critical"`),
+		Equal: []string{"alertname", "job"},
 	}
 	jobDown, ended := firing("alertname=JobDown", "zone=aa"), firing("alertname=JobDown", "zone=aa")
 	ended.EndsAt = noon
@@ -71,7 +73,8 @@ func TestASourceInhibitsTargetsWithEqualLabels(t *testing.T) {
 	critical, warning := firing("alertname=A", "severity=critical"), firing("alertname=A", "severity=warning")
 	f("the less severe", worse, warning, []alerting.Alert{critical}, critical.Fingerprint)
 	f("itself", worse, critical, nil)
-	f("what matches both sides, by another that does", worse, critical, []alerting.Alert{firing("alertname=A", "severity=critical", "x=y")})
+	another := firing("alertname=A", "severity=critical", "x=y")
+	f("what matches both sides, by another that does", worse, critical, []alerting.Alert{another})
 	f("what matches both sides, by a target", worse, critical, []alerting.Alert{warning})
 	f("another name", worse, firing("alertname=B", "severity=warning"), []alerting.Alert{critical})
 
@@ -102,14 +105,17 @@ func TestAnAlertIsInhibitedByItsOwnTenantAndTheOperatorOnly(t *testing.T) {
 
 func TestAVerdictNamesAllThatHoldsAnAlert(t *testing.T) {
 	t.Parallel()
-	active, pending, expired, other := silence(-time.Hour, time.Hour), silence(time.Hour, 2*time.Hour), silence(-2*time.Hour, 0), silence(-time.Hour, time.Hour)
+	active, pending, expired := silence(-time.Hour, time.Hour), silence(time.Hour, 2*time.Hour), silence(-2*time.Hour, 0)
+	other := active
 	active.ID, pending.ID, expired.ID, other.ID, other.Tenant = "active", "pending", "expired", "acme's", "acme"
 	open := alerting.MaintenanceWindow{Name: "open", Matchers: conditions(t, `alertname=~"D.+"`), Start: noon, End: noon.Add(1)}
 	closed := alerting.MaintenanceWindow{Name: "closed", Matchers: open.Matchers, Start: noon.Add(1), End: noon.Add(2)}
 	acme := alerting.MaintenanceWindow{Name: "acme", Tenant: "acme", Matchers: open.Matchers, Start: noon, End: noon.Add(1)}
 	rules := alerting.Rules{
 		Maintenance: []alerting.MaintenanceWindow{open, closed, acme},
-		Inhibit:     []alerting.InhibitRule{{Name: "r", Source: conditions(t, `alertname="Up"`), Target: conditions(t, `alertname="Down"`)}},
+		Inhibit: []alerting.InhibitRule{
+			{Name: "r", Source: conditions(t, `alertname="Up"`), Target: conditions(t, `alertname="Down"`)},
+		},
 	}
 	source := firing("alertname=Up")
 	j := alerting.NewJudge(rules, []alerting.Silence{pending, other, expired, active}, []alerting.Alert{source}, noon)
@@ -121,7 +127,8 @@ func TestAVerdictNamesAllThatHoldsAnAlert(t *testing.T) {
 	}
 	by := []string{source.Fingerprint}
 	f(firing("alertname=Down"), alerting.Verdict{SilencedBy: []string{"active"}, InhibitedBy: by, MutedBy: []string{"open"}})
-	f(of("acme", firing("alertname=Down")), alerting.Verdict{SilencedBy: []string{"acme's", "active"}, InhibitedBy: by, MutedBy: []string{"acme", "open"}})
+	f(of("acme", firing("alertname=Down")),
+		alerting.Verdict{SilencedBy: []string{"acme's", "active"}, InhibitedBy: by, MutedBy: []string{"acme", "open"}})
 	f(firing("alertname=Up"), alerting.Verdict{SilencedBy: []string{}, InhibitedBy: []string{}, MutedBy: []string{}})
 }
 
@@ -132,9 +139,11 @@ func TestABrokenRuleHoldsNoPage(t *testing.T) {
 	none.Matchers = nil
 	down := conditions(t, `alertname="Down"`)
 	rules := alerting.Rules{
-		Maintenance: []alerting.MaintenanceWindow{{Name: "m", Matchers: bad, Start: noon, End: noon.Add(1)}, {Name: "all", Start: noon, End: noon.Add(1)}},
-		Inhibit:     []alerting.InhibitRule{{Name: "a", Source: bad, Target: down}, {Name: "b", Source: down, Target: bad}},
-		Routes:      []alerting.AlertRoute{{Name: "r", Route: alerting.Route{Matchers: bad, Policy: "p"}}},
+		Maintenance: []alerting.MaintenanceWindow{
+			{Name: "m", Matchers: bad, Start: noon, End: noon.Add(1)}, {Name: "all", Start: noon, End: noon.Add(1)},
+		},
+		Inhibit: []alerting.InhibitRule{{Name: "a", Source: bad, Target: down}, {Name: "b", Source: down, Target: bad}},
+		Routes:  []alerting.AlertRoute{{Name: "r", Route: alerting.Route{Matchers: bad, Policy: "p"}}},
 	}
 	a := firing("alertname=Down")
 	if v := alerting.NewJudge(rules, []alerting.Silence{s, none}, []alerting.Alert{a}, noon).Verdict(a); v.Suppressed() {
@@ -149,18 +158,19 @@ func TestAnExplanationSaysOfEachRuleWhyAndWhyNot(t *testing.T) {
 	t.Parallel()
 	active, pending := silence(-time.Hour, time.Hour), silence(time.Hour, 2*time.Hour)
 	pending.ID = "s2"
+	down, aa := conditions(t, `alertname="Down"`), conditions(t, `zone="aa"`)
 	rules := alerting.Rules{
 		Inhibit: []alerting.InhibitRule{
-			{Name: "by-cluster", Source: conditions(t, `alertname="ClusterDown"`), Target: conditions(t, `alertname="Down"`), Equal: []string{"zone"}},
-			{Name: "none", Source: conditions(t, `alertname="Else"`), Target: conditions(t, `alertname="Down"`), Equal: []string{"zone"}},
+			{Name: "by-cluster", Source: conditions(t, `alertname="ClusterDown"`), Target: down, Equal: []string{"zone"}},
+			{Name: "none", Source: conditions(t, `alertname="Else"`), Target: down, Equal: []string{"zone"}},
 			{Name: "not", Source: conditions(t, `alertname="Else"`), Target: conditions(t, `severity="info"`)},
 		},
 		Maintenance: []alerting.MaintenanceWindow{
-			{Name: "later", Matchers: conditions(t, `zone="aa"`), Start: noon.Add(time.Hour), End: noon.Add(2 * time.Hour)},
-			{Name: "other", Tenant: "acme", Matchers: conditions(t, `zone="aa"`), Start: noon, End: noon.Add(time.Hour)},
+			{Name: "later", Matchers: aa, Start: noon.Add(time.Hour), End: noon.Add(2 * time.Hour)},
+			{Name: "other", Tenant: "acme", Matchers: aa, Start: noon, End: noon.Add(time.Hour)},
 		},
 		Routes: []alerting.AlertRoute{
-			{Name: "shop", Weight: 1, Route: alerting.Route{Matchers: conditions(t, `zone="aa"`), Policy: "shop", Routes: []alerting.Route{{Severity: "error"}}}},
+			{Name: "shop", Weight: 1, Route: alerting.Route{Matchers: aa, Policy: "shop", Routes: []alerting.Route{{Severity: "error"}}}},
 			{Name: "rest", Weight: 2, Route: alerting.Route{Policy: "rest"}},
 		},
 	}
@@ -172,7 +182,8 @@ func TestAnExplanationSaysOfEachRuleWhyAndWhyNot(t *testing.T) {
 	want := []string{
 		"silence s1 true: silenced until 2026-03-02T13:00:00Z, set by ann",
 		"silence s2 false: matches, but begins only at 2026-03-02T13:00:00Z",
-		"inhibition by-cluster true: inhibited by alert " + source.Fingerprint + ` (ClusterDown) with zone="aa", which fires since 2026-03-02T11:00:00Z`,
+		"inhibition by-cluster true: inhibited by alert " + source.Fingerprint +
+			` (ClusterDown) with zone="aa", which fires since 2026-03-02T11:00:00Z`,
 		`inhibition none false: a target, but no source alert with zone="aa" fires`,
 		`inhibition not false: not a target: there is no label severity, which does not satisfy severity="info"`,
 		"maintenance later false: matches, but is not open now; it opens next at 2026-03-02T13:00:00Z",
@@ -251,11 +262,16 @@ func (n naive) inhibitor(rule alerting.InhibitRule, a alerting.Alert) string {
 	return found[0].Fingerprint
 }
 
+var (
+	someNames  = rapid.SampledFrom([]string{"alertname", "severity", "zone"})
+	someValues = rapid.SampledFrom([]string{"a", "b"})
+)
+
 func alerts() *rapid.Generator[alerting.Alert] {
 	return rapid.Custom(func(t *rapid.T) alerting.Alert {
 		a := alerting.Alert{
 			Tenant:   rapid.SampledFrom([]string{"", "acme", "globex"}).Draw(t, "tenant"),
-			Labels:   rapid.MapOf(rapid.SampledFrom([]string{"alertname", "severity", "zone"}), rapid.SampledFrom([]string{"a", "b"})).Draw(t, "labels"),
+			Labels:   rapid.MapOf(someNames, someValues).Draw(t, "labels"),
 			StartsAt: noon.Add(-time.Duration(rapid.IntRange(1, 3).Draw(t, "age")) * time.Minute),
 			EndsAt:   noon.Add(time.Duration(rapid.IntRange(-1, 2).Draw(t, "left")) * time.Minute),
 		}
@@ -278,13 +294,14 @@ func TestTheJudgeIsTheNaiveJudge(t *testing.T) {
 		for i := range rapid.IntRange(0, 4).Draw(t, "windows") {
 			from := noon.Add(time.Duration(rapid.IntRange(-2, 1).Draw(t, "from")) * time.Hour)
 			n.rules.Maintenance = append(n.rules.Maintenance, alerting.MaintenanceWindow{
-				Name: fmt.Sprint("w", i), Tenant: tenants.Draw(t, "owner"), Matchers: someMatchers.Draw(t, "matchers"), Start: from, End: from.Add(time.Hour),
+				Name: fmt.Sprint("w", i), Tenant: tenants.Draw(t, "owner"), Matchers: someMatchers.Draw(t, "matchers"),
+				Start: from, End: from.Add(time.Hour),
 			})
 		}
 		for i := range rapid.IntRange(0, 4).Draw(t, "rules") {
 			n.rules.Inhibit = append(n.rules.Inhibit, alerting.InhibitRule{
 				Name: fmt.Sprint("r", i), Source: someMatchers.Draw(t, "source"), Target: someMatchers.Draw(t, "target"),
-				Equal: rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"alertname", "zone", "severity"}), 0, 2, rapid.ID[string]).Draw(t, "equal"),
+				Equal: rapid.SliceOfNDistinct(someNames, 0, 2, rapid.ID[string]).Draw(t, "equal"),
 			})
 		}
 		n.firing = rapid.SliceOfN(alerts(), 0, 12).Draw(t, "firing")
@@ -317,8 +334,8 @@ func BenchmarkJudgeTenThousandFiringAlertsByAHundredRules(b *testing.B) {
 	}
 	all := make([]alerting.Alert, 10_000)
 	for i := range all {
-		severity := []string{"critical", "warning"}[i%2]
-		all[i] = firing("alertname=Down", fmt.Sprint("service=s", i%200), fmt.Sprint("zone=", i%7), "severity="+severity, fmt.Sprint("i=", i))
+		service, zone, severity := fmt.Sprint("service=s", i%200), fmt.Sprint("zone=", i%7), []string{"critical", "warning"}[i%2]
+		all[i] = firing("alertname=Down", service, zone, "severity="+severity, fmt.Sprint("i=", i))
 	}
 	rules = rules.Compiled()
 	judge := func(b *testing.B, some []alerting.Alert) {

@@ -150,7 +150,7 @@ func (c *compiledRoute) match(labels map[string]string) []*setting {
 	return found
 }
 
-// Route returns what the routes say about the alert.
+// Route returns what the routes say about the alert. Rules that are not Compiled are compiled for it.
 func (r Rules) Route(a Alert) Routing {
 	compiled := r.compiled
 	if compiled == nil {

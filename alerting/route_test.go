@@ -50,7 +50,8 @@ func TestTheFirstRouteThatMatchesDecides(t *testing.T) {
 	}
 	plain := func(path, policy string) alerting.Routing {
 		return alerting.Routing{
-			Path: []string{path}, Policy: policy, Grouped: true, GroupAt: "a-shop", Group: map[string]string{"alertname": "Down"}, Window: time.Hour,
+			Path: []string{path}, Policy: policy, Window: time.Hour,
+			Grouped: true, GroupAt: "a-shop", Group: map[string]string{"alertname": "Down"},
 		}
 	}
 	f("nobody's", firing("alertname=Down"), alerting.Routing{Path: []string{"rest"}, Policy: "rest"})
@@ -107,7 +108,9 @@ func TestARouteNamesThePoliciesOfAllItsLevels(t *testing.T) {
 func TestExplainedRoutesSayWhatTheyAskFor(t *testing.T) {
 	t.Parallel()
 	rules := alerting.Rules{Routes: []alerting.AlertRoute{
-		route(t, "a", "  matchers: [x=y]\n"), route(t, "b", "  continue: true\n  groupBy: [x]\n  groupWindow: 30m\n"), route(t, "c", "  drop: true\n"),
+		route(t, "a", "  matchers: [x=y]\n"),
+		route(t, "b", "  continue: true\n  groupBy: [x]\n  groupWindow: 30m\n"),
+		route(t, "c", "  drop: true\n"),
 	}}
 	var got []string
 	for _, f := range alerting.NewJudge(rules, nil, nil, noon).Explain(firing("x=z")) {

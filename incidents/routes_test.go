@@ -56,8 +56,8 @@ func TestWhatARouteLeavesOutIsAsWithoutIt(t *testing.T) {
 func TestALongGroupStillMakesAKeyThatADatabaseIndexes(t *testing.T) {
 	t.Parallel()
 	key := func(v string) string {
-		return routed(incidents.Route{Grouped: true, GroupAt: "r", Group: map[string]string{"annotations.a": strings.Repeat("x", 5000) + v}}).
-			Signal(incidents.AlertFacts{}, t0).GroupKey
+		group := map[string]string{"annotations.a": strings.Repeat("x", 5000) + v}
+		return routed(incidents.Route{Grouped: true, GroupAt: "r", Group: group}).Signal(incidents.AlertFacts{}, t0).GroupKey
 	}
 	if len(key("a")) > 500 || key("a") == key("b") {
 		t.Errorf("keys of %d bytes: %s and %s", len(key("a")), key("a"), key("b"))
@@ -91,7 +91,8 @@ func TestTheRouterExplainsWhereAnAlertGoes(t *testing.T) {
 			t.Errorf("%s: %s", name, cmp.Diff(want, got))
 		}
 	}
-	f("dropped", routed(incidents.Route{Path: []string{"a", "b/1"}, Drop: true}), alert, "recorded only: route a and b/1 opens no incident for it")
+	f("dropped", routed(incidents.Route{Path: []string{"a", "b/1"}, Drop: true}), alert,
+		"recorded only: route a and b/1 opens no incident for it")
 	f("by a route", routed(incidents.Route{
 		Path: []string{"a"}, Policy: "oncall", Severity: incidents.Error, Grouped: true, GroupAt: "a", Window: time.Hour,
 	}), alert,
@@ -103,9 +104,10 @@ func TestTheRouterExplainsWhereAnAlertGoes(t *testing.T) {
 	f("by default", routed(incidents.Route{}), alert, joins, `severity critical, from the label severity="critical"`,
 		"pages policy rest, named by the default, since nothing else names a policy that is defined")
 	f("by nobody", incidents.Router{}, alert, joins, `severity critical, from the label severity="critical"`,
-		"pages nobody, because neither a route, the alert, its SLO nor its service names a defined policy, and there is no default")
+		"pages nobody, because no route names a defined policy, nor do the alert, its SLO and its service, and there is no default")
 	f("no page", incidents.Router{}, incidents.AlertFacts{Labels: map[string]string{"alertname": "Down"}}, joins,
-		"severity warning, from nothing that says it, so the middle one", "pages nobody, because warning does not page; only critical and error do")
+		"severity warning, from nothing that says it, so the middle one",
+		"pages nobody, because warning does not page; only critical and error do")
 	burning := incidents.Router{}.Explain(burn("page-slow"))
 	if burning[1] != "severity error, from the burn tier page-slow" {
 		t.Errorf("a burn alert's severity: %s", burning[1])

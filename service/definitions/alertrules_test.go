@@ -24,7 +24,11 @@ spec: {matchers: [cluster=eu], start: "2026-03-01T02:00", duration: 2h, zone: Eu
 apiVersion: nines/v1
 kind: AlertRoute
 metadata: {name: shop}
-spec: {weight: 5, matchers: [team=shop], routes: [{matchers: [severity=high], policy: oncall, severity: critical, groupBy: [alertname], groupWindow: 1h}]}
+spec:
+  weight: 5
+  matchers: [team=shop]
+  routes:
+  - {matchers: [severity=high], policy: oncall, severity: critical, groupBy: [alertname], groupWindow: 1h}
 ---
 apiVersion: nines/v1
 kind: AlertRoute
@@ -60,7 +64,8 @@ func TestTheRulesAboutAlertsStandInTheCatalog(t *testing.T) {
 		t.Errorf("the nightly heartbeat is %+v, %v", h, ok)
 	}
 	sunday := time.Date(2026, 3, 8, 2, 0, 0, 0, time.UTC)
-	source := alerting.Alert{Fingerprint: "a", Labels: map[string]string{"alertname": "ClusterDown", "cluster": "eu"}, EndsAt: sunday.Add(1)}
+	down := map[string]string{"alertname": "ClusterDown", "cluster": "eu"}
+	source := alerting.Alert{Fingerprint: "a", Labels: down, EndsAt: sunday.Add(1)}
 	target := alerting.Alert{Labels: map[string]string{"severity": "info", "cluster": "eu"}}
 	v := alerting.NewJudge(rules, nil, []alerting.Alert{source}, sunday).Verdict(target)
 	if !slices.Equal(v.InhibitedBy, []string{"a"}) || !slices.Equal(v.MutedBy, []string{"sundays"}) {
@@ -75,8 +80,10 @@ func TestTheCatalogsRouterAsksItsRoutes(t *testing.T) {
 		t.Fatal(problems)
 	}
 	router := set.Catalog.Router(func(name string) string { return name })
-	s := router.Signal(incidents.AlertFacts{Labels: map[string]string{"alertname": "Slow", "team": "shop", "severity": "high"}}, time.Now())
-	if s.Policy.Name != "oncall" || s.Severity != incidents.Critical || s.GroupKey != `route/shop/1/{"alertname":"Slow"}` || s.GroupWindow != time.Hour {
+	slow := map[string]string{"alertname": "Slow", "team": "shop", "severity": "high"}
+	s := router.Signal(incidents.AlertFacts{Labels: slow}, time.Now())
+	if s.Policy.Name != "oncall" || s.Severity != incidents.Critical || s.GroupWindow != time.Hour ||
+		s.GroupKey != `route/shop/1/{"alertname":"Slow"}` {
 		t.Errorf("the shop's alert means %+v", s)
 	}
 	if s := router.Signal(incidents.AlertFacts{Labels: map[string]string{"team": "none"}}, time.Now()); !s.Drop {
@@ -86,8 +93,10 @@ func TestTheCatalogsRouterAsksItsRoutes(t *testing.T) {
 
 func TestWhatARouteOrHeartbeatNamesMustExist(t *testing.T) {
 	t.Parallel()
-	_, problems := load(t, strings.NewReplacer("policy: oncall, severity", "policy: onkall, severity", "service: shop, policy: oncall}", "service: shopp, policy: x}").
-		Replace(alertRules))
+	wrong := strings.NewReplacer(
+		"policy: oncall, severity", "policy: onkall, severity", "service: shop, policy: oncall}", "service: shopp, policy: x}",
+	).Replace(alertRules)
+	_, problems := load(t, wrong)
 	var got []string
 	for _, p := range problems.Sorted() {
 		got = append(got, p.Field+": "+p.Message)
@@ -106,7 +115,8 @@ func TestTwoRulesOfOneNameAreRefused(t *testing.T) {
 	t.Parallel()
 	doc := alertRules[strings.Index(alertRules, "---\napiVersion: nines/v1\nkind: InhibitRule"):]
 	doc = doc[:strings.Index(doc[4:], "---")+4]
-	if _, problems := load(t, alertRules+doc); len(problems) != 1 || !strings.Contains(problems[0].Message, "InhibitRule cluster is already defined") {
+	_, problems := load(t, alertRules+doc)
+	if len(problems) != 1 || !strings.Contains(problems[0].Message, "InhibitRule cluster is already defined") {
 		t.Errorf("%v", problems)
 	}
 }
