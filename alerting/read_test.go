@@ -83,7 +83,7 @@ func TestTheProblemsOfADefinitionAreNamedWithTheirLines(t *testing.T) {
 		"  groupBy: [alertname, annotations.summary]\n  groupWindow: 30m\n"+
 		"  severity: error\n  routes:\n  - {matchers: [env=test], drop: true, continue: true}\n")
 	f(route, "  weight: 2000000\n", "spec.weight: is 2000000")
-	f(route, "  severity: page\n  groupWindow: 60d\n  groupBy: [..., a]\n", 
+	f(route, "  severity: page\n  groupWindow: 60d\n  groupBy: [..., a]\n",
 		`spec.severity: is "page"`, "spec.groupWindow: is 60d", `spec.groupBy: has "..."`)
 	f(route, "  routes:\n  - matchers: ['a=~\"(\"']\n  - plicy: a\n",
 		"x.yaml:6: spec.routes.0.matchers.0: ", "x.yaml:7: spec.routes.1.plicy: is not a known field")

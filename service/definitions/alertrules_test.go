@@ -1,6 +1,8 @@
 package definitions
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -118,5 +120,24 @@ func TestTwoRulesOfOneNameAreRefused(t *testing.T) {
 	_, problems := load(t, alertRules+doc)
 	if len(problems) != 1 || !strings.Contains(problems[0].Message, "InhibitRule cluster is already defined") {
 		t.Errorf("%v", problems)
+	}
+}
+
+func TestTheDefinitionsInTheDocumentationAreRight(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/alerting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(fine, "name: oncall", "name: shop-oncall")
+	text = strings.ReplaceAll(text, "policy: oncall", "policy: shop-oncall")
+	kinds := 0
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+		if strings.HasPrefix(block[1], "apiVersion: nines/v1\n") {
+			text, kinds = text+"---\n"+block[1], kinds+1
+		}
+	}
+	if _, problems := load(t, text); len(problems) > 0 || kinds < 4 {
+		t.Errorf("%d definitions: %v", kinds, problems)
 	}
 }
