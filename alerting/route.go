@@ -28,14 +28,16 @@ type AlertRoute struct {
 // Its inner routes are tried in order, and the first that matches decides, unless it says to continue; then what the
 // later ones say counts where the earlier say nothing.
 type Route struct {
-	Matchers []Matcher      `json:"matchers,omitempty"`
-	Continue bool           `json:"continue,omitempty"`
-	Policy   string         `json:"policy,omitempty"`   // name of an escalation policy
-	Severity string         `json:"severity,omitempty"` // critical, error, warning or info, instead of the alert's own
-	GroupBy  *Grouping      `json:"groupBy,omitempty"`
-	Window   *time.Duration `json:"groupWindow,omitempty"` // an alert joins an incident that another joined at most so long ago; 0 means while it is open
-	Drop     *bool          `json:"drop,omitempty"`        // the alert is recorded and opens no incident
-	Routes   []Route        `json:"routes,omitempty"`
+	Matchers []Matcher `json:"matchers,omitempty"`
+	Continue bool      `json:"continue,omitempty"`
+	Policy   string    `json:"policy,omitempty"`   // name of an escalation policy
+	Severity string    `json:"severity,omitempty"` // critical, error, warning or info, instead of the alert's own
+	GroupBy  *Grouping `json:"groupBy,omitempty"`
+	// Window bounds how long an open incident takes more alerts: one joins when the latest came at most so long before; 0
+	// means as long as the incident is open.
+	Window *time.Duration `json:"groupWindow,omitempty"`
+	Drop   *bool          `json:"drop,omitempty"` // the alert is recorded and opens no incident
+	Routes []Route        `json:"routes,omitempty"`
 }
 
 // Grouping says which alerts share an incident: those with the same values of all the names.
@@ -148,7 +150,7 @@ func (c *compiledRoute) match(labels map[string]string) []*setting {
 	return found
 }
 
-// Route returns what the routes say about the alert.
+// Route returns what the routes say about the alert. Rules that are not Compiled are compiled for it.
 func (r Rules) Route(a Alert) Routing {
 	compiled := r.compiled
 	if compiled == nil {
@@ -241,7 +243,8 @@ func ReadAlertRoute(d manifest.Document) (AlertRoute, manifest.Problems) {
 		r.bad("spec.weight", "is %d; write %d to %d, where lighter routes are tried first", spec.Weight, -maxWeight, maxWeight)
 	}
 	r.text("spec.tenant", spec.Tenant, maxTenant)
-	return AlertRoute{Name: d.Metadata.Name, Tenant: spec.Tenant, Weight: spec.Weight, Route: r.route("spec", spec.routeSpec, 1)}, r.problems
+	route := AlertRoute{Name: d.Metadata.Name, Tenant: spec.Tenant, Weight: spec.Weight, Route: r.route("spec", spec.routeSpec, 1)}
+	return route, r.problems
 }
 
 // Policies returns the policies that the route and those inside of it name, by the path of their field.
