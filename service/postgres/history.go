@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -96,11 +98,27 @@ func identical(a, b *alerting.Verdict) bool {
 const alertEventsSQL = `
 select e.id, e.tenant_id, e.alert_id, e.fingerprint, a.labels, e.at, e.kind, e.starts_at, e.ends_at, coalesce(a.incident_id::text, ''), e.verdict
 from alert_events e join alerts a on (a.tenant_id, a.id) = (e.tenant_id, e.alert_id)
-where (@fingerprint = '' or e.fingerprint = @fingerprint) and (cardinality(@kinds::text[]) = 0 or e.kind = any(@kinds))
-    and (@from::timestamptz is null or e.at >= @from) and (@to::timestamptz is null or e.at < @to)
-    and (@labels::jsonb = '{}' or a.labels @> @labels) and (@before = 0 or e.id < @before)
+where %s
 order by e.id desc
 limit @most`
+
+// historyConditions are those that the filter sets, so that each question is planned for what it asks.
+func historyConditions(f alerting.HistoryFilter, labels map[string]string) (where string, args pgx.NamedArgs) {
+	conditions := []string{"true"}
+	args = pgx.NamedArgs{}
+	add := func(set bool, condition, name string, value any) {
+		if set {
+			conditions, args[name] = append(conditions, condition), value
+		}
+	}
+	add(f.Fingerprint != "", "e.fingerprint = @fingerprint", "fingerprint", f.Fingerprint)
+	add(len(f.Kinds) > 0, "e.kind = any(@kinds)", "kinds", column(f.Kinds, func(k alerting.EventKind) string { return string(k) }))
+	add(!f.From.IsZero(), "e.at >= @from", "from", f.From)
+	add(!f.To.IsZero(), "e.at < @to", "to", f.To)
+	add(len(labels) > 0, "a.labels @> @labels", "labels", labels)
+	add(f.Before != 0, "e.id < @before", "before", f.Before)
+	return strings.Join(conditions, " and "), args
+}
 
 const (
 	historyUsual = 100
@@ -119,12 +137,10 @@ func (d *DB) AlertHistory(ctx context.Context, scope access.Scope, f alerting.Hi
 	if len(rest) > 0 {
 		most = historyChunk
 	}
-	args := pgx.NamedArgs{
-		"fingerprint": f.Fingerprint, "kinds": column(f.Kinds, func(k alerting.EventKind) string { return string(k) }),
-		"from": timeOrNull(f.From), "to": timeOrNull(f.To), "labels": pairs(exact), "before": f.Before, "most": most,
-	}
 	for range historyReads {
-		found, err := read(ctx, d.api, scope, alertEventsSQL, args, scanAlertEvent)
+		where, args := historyConditions(f, exact)
+		args["most"] = most
+		found, err := read(ctx, d.api, scope, fmt.Sprintf(alertEventsSQL, where), args, scanAlertEvent)
 		if err != nil {
 			return page, explain(ctx, err, "read the history of alerts")
 		}
@@ -142,7 +158,7 @@ func (d *DB) AlertHistory(ctx context.Context, scope access.Scope, f alerting.Hi
 			page.Next = 0
 			return page, nil
 		}
-		args["before"] = page.Next
+		f.Before = page.Next
 	}
 	return page, nil
 }
@@ -164,8 +180,7 @@ func scanAlertEvent(row pgx.CollectableRow) (e alerting.Event, err error) {
 	return e, row.Scan(&e.ID, &e.Tenant, &e.Alert, &e.Fingerprint, &e.Labels, &e.At, &e.Kind, &e.StartsAt, &e.EndsAt, &e.Incident, &e.Verdict)
 }
 
-// Alerts that belong to an incident stay as long as the incident; of others, and of what happened, no more is kept than
-// asked for.
+// An alert goes after all that happened to it, and not before its incident was resolved as long ago.
 const forgetEventsSQL = `
 delete from alert_events where (tenant_id, id) in (
     select tenant_id, id from alert_events where at < clock_timestamp() - @keep::interval order by at limit @most)`

@@ -50,7 +50,8 @@ create table alert_events (
 );
 create index alert_events_newest on alert_events (id);
 create index alert_events_alert on alert_events (fingerprint, id);
-create index alert_events_at on alert_events using brin (at) with (pages_per_range = 32);
+create index alert_events_at on alert_events (at);
+create index alerts_ended on alerts (updated_at) where not open;
 
 insert into alert_events (tenant_id, alert_id, fingerprint, at, kind, starts_at, ends_at)
 select tenant_id, id, fingerprint, at, kind, starts_at, ends_at
