@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/internal/access"
-	"github.com/prometheus/alertmanager/pkg/labels"
 )
 
 const insertAlertEventsSQL = `
@@ -96,14 +95,15 @@ func identical(a, b *alerting.Verdict) bool {
 }
 
 const alertEventsSQL = `
+with e as materialized (
+    select * from alert_events where %s order by id desc limit @most
+)
 select e.id, e.tenant_id, e.alert_id, e.fingerprint, a.labels, e.at, e.kind, e.starts_at, e.ends_at, coalesce(a.incident_id::text, ''), e.verdict
-from alert_events e join alerts a on (a.tenant_id, a.id) = (e.tenant_id, e.alert_id)
-where %s
-order by e.id desc
-limit @most`
+from e join alerts a on (a.tenant_id, a.id) = (e.tenant_id, e.alert_id)
+order by e.id desc`
 
 // historyConditions are those that the filter sets, so that each question is planned for what it asks.
-func historyConditions(f alerting.HistoryFilter, labels map[string]string) (where string, args pgx.NamedArgs) {
+func historyConditions(f alerting.HistoryFilter) (where string, args pgx.NamedArgs) {
 	conditions := []string{"true"}
 	args = pgx.NamedArgs{}
 	add := func(set bool, condition, name string, value any) {
@@ -111,20 +111,19 @@ func historyConditions(f alerting.HistoryFilter, labels map[string]string) (wher
 			conditions, args[name] = append(conditions, condition), value
 		}
 	}
-	add(f.Fingerprint != "", "e.fingerprint = @fingerprint", "fingerprint", f.Fingerprint)
-	add(len(f.Kinds) > 0, "e.kind = any(@kinds)", "kinds", column(f.Kinds, func(k alerting.EventKind) string { return string(k) }))
-	add(!f.From.IsZero(), "e.at >= @from", "from", f.From)
-	add(!f.To.IsZero(), "e.at < @to", "to", f.To)
-	add(len(labels) > 0, "a.labels @> @labels", "labels", labels)
-	add(f.Before != 0, "e.id < @before", "before", f.Before)
+	add(f.Fingerprint != "", "fingerprint = @fingerprint", "fingerprint", f.Fingerprint)
+	add(len(f.Kinds) > 0, "kind = any(@kinds)", "kinds", column(f.Kinds, func(k alerting.EventKind) string { return string(k) }))
+	add(!f.From.IsZero(), "at >= @from", "from", f.From)
+	add(!f.To.IsZero(), "at < @to", "to", f.To)
+	add(f.Before != 0, "id < @before", "before", f.Before)
 	return strings.Join(conditions, " and "), args
 }
 
 const (
 	historyUsual = 100
 	historyMost  = 1000
-	historyChunk = 1000
-	historyReads = 20 // chunks that one question looks through for matchers that the database does not understand
+	historyChunk = 2000
+	historyReads = 25 // chunks that one question looks through for what its matchers select
 )
 
 // AlertHistory returns what happened to the alerts in scope, the newest first. Matchers that match little may give a page
@@ -132,13 +131,12 @@ const (
 func (d *DB) AlertHistory(ctx context.Context, scope access.Scope, f alerting.HistoryFilter) (alerting.HistoryPage, error) {
 	limit := clamp(f.Limit, historyUsual, historyMost)
 	page := alerting.HistoryPage{Events: []alerting.Event{}}
-	exact, rest := split(f.Matchers)
 	most := limit
-	if len(rest) > 0 {
+	if len(f.Matchers) > 0 {
 		most = historyChunk
 	}
 	for range historyReads {
-		where, args := historyConditions(f, exact)
+		where, args := historyConditions(f)
 		args["most"] = most
 		found, err := read(ctx, d.api, scope, fmt.Sprintf(alertEventsSQL, where), args, scanAlertEvent)
 		if err != nil {
@@ -146,7 +144,7 @@ func (d *DB) AlertHistory(ctx context.Context, scope access.Scope, f alerting.Hi
 		}
 		for n, e := range found {
 			page.Next = e.ID
-			if !rest.Match(e.Labels) {
+			if !f.Matchers.Match(e.Labels) {
 				continue
 			}
 			page.Events = append(page.Events, e)
@@ -161,19 +159,6 @@ func (d *DB) AlertHistory(ctx context.Context, scope access.Scope, f alerting.Hi
 		f.Before = page.Next
 	}
 	return page, nil
-}
-
-// split parts the matchers that say that a label has a value from the others: those the database looks for itself.
-func split(matchers alerting.Matchers) (exact map[string]string, rest alerting.Matchers) {
-	exact = map[string]string{}
-	for _, m := range matchers {
-		if _, again := exact[m.Name]; m.Type == labels.MatchEqual && m.Value != "" && !again {
-			exact[m.Name] = m.Value
-		} else {
-			rest = append(rest, m)
-		}
-	}
-	return exact, rest
 }
 
 func scanAlertEvent(row pgx.CollectableRow) (e alerting.Event, err error) {
