@@ -295,22 +295,24 @@ func TestAJudgeTellsATenantNothingOfOthersSilences(t *testing.T) {
 	put(t, db, later)
 	a := alert("Down", "critical", "service", "shop")
 	a.Tenant = "acme"
+	rules := during(time.Now(), time.Now().Add(time.Hour))
+	rules.Rules.Maintenance[0].Tenant = "globex"
 	for name, c := range map[string]struct {
 		scope access.Scope
-		want  int // silences that are explained
-	}{"acme": {access.Tenant("acme"), 3}, "the operator": {access.Operator(), 4}} {
-		judge := must(db.Judge(ctx, c.scope, routing))(t)
+		want  int // silences and windows that are explained
+	}{"acme": {access.Tenant("acme"), 3}, "the operator": {access.Operator(), 5}} {
+		judge := must(db.Judge(ctx, c.scope, rules))(t)
 		if v := judge.Verdict(a); len(v.SilencedBy) != 2 || !slices.Contains(v.SilencedBy, mine.ID) || !slices.Contains(v.SilencedBy, general.ID) {
 			t.Errorf("to %s the alert is silenced by %v", name, v.SilencedBy)
 		}
 		n := 0
 		for _, f := range judge.Explain(a) {
-			if f.Step == "silence" {
+			if f.Step == "silence" || f.Step == "maintenance" {
 				n++
 			}
 		}
 		if n != c.want {
-			t.Errorf("%s is told of %d silences, want %d", name, n, c.want)
+			t.Errorf("%s is told of %d silences and windows, want %d", name, n, c.want)
 		}
 	}
 }

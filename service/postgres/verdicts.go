@@ -136,11 +136,12 @@ const silencesNotExpiredSQL = `
 select ` + silenceColumns + ` from silences where ends_at > @now and (@everyone or tenant_id = any(@tenants::text[])) order by ends_at, id`
 
 // Judge returns a judge over all that may keep the scope's alerts from paging now, who can explain what becomes of one;
-// silences that have not begun are among it.
+// silences that have not begun are among it. What concerns other tenants alone is not.
 func (d *DB) Judge(ctx context.Context, scope access.Scope, routing Routing) (*alerting.Judge, error) {
-	tenants := []string(nil)
+	tenants, rules := []string(nil), routing.Rules
 	if !scope.IsOperator() {
 		tenants = []string{"", scope.TenantName()}
+		rules = rulesFor(tenants, rules)
 	}
 	var judge *alerting.Judge
 	err := d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
@@ -149,9 +150,24 @@ func (d *DB) Judge(ctx context.Context, scope access.Scope, routing Routing) (*a
 		if err != nil {
 			return err
 		}
-		firing, err := sources(ctx, tx, routing.Rules, now, tenants)
-		judge = alerting.NewJudge(routing.Rules, silences, firing, now)
+		firing, err := sources(ctx, tx, rules, now, tenants)
+		judge = alerting.NewJudge(rules, silences, firing, now)
 		return err
 	})
 	return judge, explain(ctx, err, "judge alerts")
+}
+
+func rulesFor(tenants []string, rules alerting.Rules) alerting.Rules {
+	own := alerting.Rules{Inhibit: rules.Inhibit}
+	for _, w := range rules.Maintenance {
+		if slices.Contains(tenants, w.Tenant) {
+			own.Maintenance = append(own.Maintenance, w)
+		}
+	}
+	for _, r := range rules.Routes {
+		if slices.Contains(tenants, r.Tenant) {
+			own.Routes = append(own.Routes, r)
+		}
+	}
+	return own
 }
