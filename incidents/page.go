@@ -65,6 +65,7 @@ type Notification struct {
 	Page        Page
 	Incident    Incident
 	IncidentURL string // the incident's page in our UI
+	Thread      string // ProviderID of the incident's first page to this target, "" for none
 	At          time.Time
 }
 
