@@ -90,7 +90,9 @@ func (n *Notifier) hangUp(ctx context.Context, t incidents.TwilioTarget, sid str
 	return receipt, err
 }
 
-func (n *Notifier) post(ctx context.Context, t incidents.TwilioTarget, resource string, form url.Values) (incidents.Receipt, error) {
+func (n *Notifier) post(
+	ctx context.Context, t incidents.TwilioTarget, resource string, form url.Values,
+) (incidents.Receipt, error) {
 	token, err := notify.Resolve(t.Token, n.baseDir)
 	if err != nil {
 		return incidents.Receipt{}, err
@@ -167,7 +169,7 @@ func messageText(note incidents.Notification, replies bool) string {
 	case incidents.ActionResolve:
 		head = fmt.Sprintf("#%d resolved: ", i.Number)
 	default:
-		head = fmt.Sprintf("#%d %s%s: ", i.Number, strings.ToUpper(string(i.Severity)), about(i))
+		head = fmt.Sprintf("#%d %s%s: ", i.Number, strings.ToUpper(notify.Line(string(i.Severity), 20)), about(i))
 		tail = callToAction(note, replies)
 	}
 	return fit(head, orElse(notify.Line(i.Title, 300), "incident"), tail)
@@ -183,12 +185,11 @@ func about(i incidents.Incident) string {
 }
 
 func callToAction(note incidents.Notification, replies bool) string {
-	number := note.Incident.Number
-	switch {
-	case replies && number > 0:
+	if number := note.Incident.Number; replies && number > 0 {
 		return fmt.Sprintf(". Reply %da to acknowledge, %dr to resolve", number, number)
-	case note.IncidentURL != "" && len(note.IncidentURL) <= 100:
-		return ". " + note.IncidentURL
+	}
+	if address := notify.Link(note.IncidentURL, 100); address != "" {
+		return ". " + address
 	}
 	return ""
 }
