@@ -20,9 +20,8 @@ type command struct {
 // words are what people write. The single letters are what our messages offer.
 var words = map[string]incidents.ReplyAction{
 	"a": incidents.ReplyAcknowledge, "ack": incidents.ReplyAcknowledge, "acknowledge": incidents.ReplyAcknowledge,
-	"r": incidents.ReplyResolve, "res": incidents.ReplyResolve, "resolve": incidents.ReplyResolve, "resolved": incidents.ReplyResolve,
-	"close": incidents.ReplyResolve,
-	"e":     incidents.ReplyEscalate, "esc": incidents.ReplyEscalate, "escalate": incidents.ReplyEscalate,
+	"r": incidents.ReplyResolve, "resolve": incidents.ReplyResolve, "resolved": incidents.ReplyResolve, "close": incidents.ReplyResolve,
+	"e": incidents.ReplyEscalate, "esc": incidents.ReplyEscalate, "escalate": incidents.ReplyEscalate,
 	"n": incidents.ReplyNote, "note": incidents.ReplyNote,
 }
 

@@ -165,14 +165,22 @@ func messageText(note incidents.Notification, replies bool) string {
 	head, tail := "", ""
 	switch note.Page.Action {
 	case incidents.ActionAcknowledge:
-		head = fmt.Sprintf("#%d acknowledged by %s: ", i.Number, orElse(notify.Line(i.AcknowledgedBy, 40), "somebody"))
+		head = number(i) + "acknowledged by " + orElse(notify.Line(i.AcknowledgedBy, 40), "somebody") + ": "
 	case incidents.ActionResolve:
-		head = fmt.Sprintf("#%d resolved: ", i.Number)
+		head = number(i) + "resolved: "
 	default:
-		head = fmt.Sprintf("#%d %s%s: ", i.Number, strings.ToUpper(notify.Line(string(i.Severity), 20)), about(i))
+		head = number(i) + strings.ToUpper(notify.Line(string(i.Severity), 20)) + about(i) + ": "
 		tail = callToAction(note, replies)
 	}
 	return fit(head, orElse(notify.Line(i.Title, 300), "incident"), tail)
+}
+
+// number is what people call the incident, "#12 "; what stands for several incidents has none.
+func number(i incidents.Incident) string {
+	if i.Number <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("#%d ", i.Number)
 }
 
 // about names whom the incident concerns: " acme shop", or nothing where nobody said.

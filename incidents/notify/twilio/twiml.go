@@ -80,7 +80,10 @@ func keysURL(hook, incident string) string {
 
 // spoken is the headline in words that a voice can read.
 func spoken(i incidents.Incident) string {
-	parts := []string{fmt.Sprintf("This is Nines. Incident %d, %s", i.Number, i.Severity)}
+	parts := []string{"This is Nines", notify.Line(string(i.Severity), 20)}
+	if i.Number > 0 {
+		parts[1] = fmt.Sprintf("Incident %d, %s", i.Number, parts[1])
+	}
 	for _, part := range []string{notify.Line(i.Tenant, 60), notify.Line(i.Service, 60), notify.Line(i.Title, 150)} {
 		if part != "" {
 			parts = append(parts, part)
