@@ -43,7 +43,8 @@ type header struct{ name, value string }
 func newMessage(from mail.Address, to []string, note incidents.Notification) message {
 	domain := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
 	p := note.Page
-	m := message{note: note, id: messageID(domain, p.DedupKey, string(p.Action), fmt.Sprint(p.Step), fmt.Sprint(p.Loop), p.Target.Key())}
+	m := message{note: note}
+	m.id = messageID(domain, p.DedupKey, string(p.Action), fmt.Sprint(p.Step), fmt.Sprint(p.Loop), p.Target.Key())
 	m.headers = []header{
 		{"From", from.String()},
 		{"To", strings.Join(to, ",\r\n ")},
@@ -89,10 +90,11 @@ func messageID(domain string, parts ...string) string {
 // subject is the same for all mails of an incident but for a leading "Re:", which mail programs need to keep a thread.
 func subject(note incidents.Notification) string {
 	i := note.Incident
-	s := fmt.Sprintf("[%s] #%d %s", notify.Line(string(i.Severity), 20), i.Number, notify.Line(i.Title, 150))
+	s := "[" + notify.Line(string(i.Severity), 20) + "] "
 	if i.Tenant != "" {
-		s = fmt.Sprintf("[%s] %s #%d %s", notify.Line(string(i.Severity), 20), notify.Line(i.Tenant, 60), i.Number, notify.Line(i.Title, 150))
+		s += notify.Line(i.Tenant, 60) + " "
 	}
+	s += fmt.Sprintf("#%d %s", i.Number, notify.Line(i.Title, 150))
 	if note.Page.Action != incidents.ActionTrigger {
 		s = "Re: " + s
 	}

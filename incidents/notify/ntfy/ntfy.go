@@ -87,7 +87,8 @@ func split(address string) (server, topic string, err error) {
 	path := strings.TrimRight(u.Path, "/")
 	at := strings.LastIndexByte(path, '/')
 	if at < 0 || !topicForm.MatchString(path[at+1:]) {
-		return "", "", fault.New(fault.Invalid, "the URL names no topic; write one of up to 64 letters, digits, - and _ after the server")
+		return "", "", fault.New(fault.Invalid,
+			"the URL names no topic; write one of up to 64 letters, digits, - and _ after the server")
 	}
 	base := url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host, Path: path[:at] + "/"}
 	return base.String(), path[at+1:], nil
@@ -114,8 +115,8 @@ type action struct {
 
 func messageOf(topic string, note incidents.Notification) message {
 	m := message{
-		Topic: topic, Title: notify.Line(notify.Headline(note), maxTitle), Message: text(note), Priority: priority(note), Tags: tags(note),
-		Click: notify.Link(note.IncidentURL, maxLink), SequenceID: sequence(note),
+		Topic: topic, Title: notify.Line(notify.Headline(note), maxTitle), Message: text(note), Priority: priority(note),
+		Tags: tags(note), Click: notify.Link(note.IncidentURL, maxLink), SequenceID: sequence(note),
 	}
 	view := func(label, address string) {
 		if address = notify.Link(address, maxLink); address != "" {
@@ -144,7 +145,8 @@ func priority(note incidents.Notification) int {
 }
 
 var severityMark = map[incidents.Severity]string{
-	incidents.Critical: "rotating_light", incidents.Error: "orange_circle", incidents.Warning: "warning", incidents.Info: "information_source",
+	incidents.Critical: "rotating_light", incidents.Error: "orange_circle", incidents.Warning: "warning",
+	incidents.Info: "information_source",
 }
 
 // tags begin with the mark that clients show as a picture before the title.

@@ -20,7 +20,7 @@ type command struct {
 // words are what people write. The single letters are what our messages offer.
 var words = map[string]incidents.ReplyAction{
 	"a": incidents.ReplyAcknowledge, "ack": incidents.ReplyAcknowledge, "acknowledge": incidents.ReplyAcknowledge,
-	"r": incidents.ReplyResolve, "resolve": incidents.ReplyResolve, "resolved": incidents.ReplyResolve, "close": incidents.ReplyResolve,
+	"r": incidents.ReplyResolve, "resolve": incidents.ReplyResolve, "resolved": incidents.ReplyResolve,
 	"e": incidents.ReplyEscalate, "esc": incidents.ReplyEscalate, "escalate": incidents.ReplyEscalate,
 	"n": incidents.ReplyNote, "note": incidents.ReplyNote,
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify"
@@ -56,6 +57,10 @@ type call struct {
 	do      incidents.Answering
 }
 
+// maxMistyped is the longest text that gets help, in characters. A longer one is no mistyped command; it may be a machine's
+// answer, such as that of somebody who drives, and two machines would never stop.
+const maxMistyped = 30
+
 // message does what a short message says and answers with another.
 func (c call) message(ctx context.Context) (hook.Answer, error) {
 	from, text := c.form.Get("From"), c.form.Get("Body")
@@ -63,6 +68,9 @@ func (c call) message(ctx context.Context) (hook.Answer, error) {
 		return answerWith(), nil
 	}
 	said, ok := parseMessage(text)
+	if !ok && utf8.RuneCountInString(text) > maxMistyped {
+		return answerWith(), nil
+	}
 	if !ok {
 		return answerMessage("Reply with the incident's number and a letter: 12a acknowledges, 12r resolves, 12e escalates. " +
 			"12n and a text adds a note."), nil

@@ -95,10 +95,11 @@ func TestNothingIsAnsweredToStrangersAndToTwiliosOwnWords(t *testing.T) {
 	nobody := newHook()
 	nobody.Knows = nil
 	for name, said := range map[string]string{
-		"a stranger":       receive(t, newHook(), d, twiliotest.Reply(hookURL, "SM1", "+4915100000000", "12a", t0)),
-		"no known numbers": receive(t, nobody, d, twiliotest.Reply(hookURL, "SM1", telephone, "12a", t0)),
-		"stop":             receive(t, newHook(), d, twiliotest.Reply(hookURL, "SM1", telephone, "Stop", t0)),
-		"help":             receive(t, newHook(), d, twiliotest.Reply(hookURL, "SM1", telephone, "HELP ", t0)),
+		"a machine's answer": receive(t, newHook(), d, twiliotest.Reply(hookURL, "SM1", telephone, "I am driving and will answer you later.", t0)),
+		"a stranger":         receive(t, newHook(), d, twiliotest.Reply(hookURL, "SM1", "+4915100000000", "12a", t0)),
+		"no known numbers":   receive(t, nobody, d, twiliotest.Reply(hookURL, "SM1", telephone, "12a", t0)),
+		"stop":               receive(t, newHook(), d, twiliotest.Reply(hookURL, "SM1", telephone, "Stop", t0)),
+		"help":               receive(t, newHook(), d, twiliotest.Reply(hookURL, "SM1", telephone, "HELP ", t0)),
 	} {
 		if said != "" {
 			t.Errorf("%s: answered with %q", name, said)

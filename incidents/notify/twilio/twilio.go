@@ -5,6 +5,7 @@ package twilio
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -48,9 +49,11 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 	}
 	switch target := note.Page.Target; {
 	case target.SMS != nil:
-		return n.post(ctx, *target.SMS, "/Messages.json", messageForm(note, hook))
+		receipt, _, err := n.post(ctx, *target.SMS, "/Messages.json", messageForm(note, hook))
+		return receipt, err
 	case target.Voice != nil && note.Page.Action == incidents.ActionTrigger:
-		return n.post(ctx, *target.Voice, "/Calls.json", callForm(note, hook))
+		receipt, _, err := n.post(ctx, *target.Voice, "/Calls.json", callForm(note, hook))
+		return receipt, err
 	case target.Voice != nil:
 		return n.hangUp(ctx, *target.Voice, note.Thread)
 	}
@@ -78,42 +81,49 @@ func callForm(note incidents.Notification, hook string) url.Values {
 
 var callSID = regexp.MustCompile(`^CA[0-9A-Za-z]{2,64}$`)
 
+// What Twilio says of a call that is over, and of one that it knows no more.
+const (
+	codeOver    = 21220
+	codeUnknown = 20404
+)
+
 // hangUp takes back a call that nobody has picked up yet. One that somebody talks to or that is over stays as it is.
 func (n *Notifier) hangUp(ctx context.Context, t incidents.TwilioTarget, sid string) (incidents.Receipt, error) {
 	if !callSID.MatchString(sid) {
 		return incidents.Receipt{}, nil
 	}
-	receipt, err := n.post(ctx, t, "/Calls/"+sid+".json", url.Values{"Status": {"canceled"}})
-	if receipt.StatusCode/100 == 4 && fault.Is(err, fault.Invalid) {
-		err = nil // it is over already
+	receipt, said, err := n.post(ctx, t, "/Calls/"+sid+".json", url.Values{"Status": {"canceled"}})
+	if said.Code == codeOver || said.Code == codeUnknown {
+		err = nil
 	}
 	return receipt, err
 }
 
+// post makes one call of the API and returns what it said, also beside an error.
 func (n *Notifier) post(
 	ctx context.Context, t incidents.TwilioTarget, resource string, form url.Values,
-) (incidents.Receipt, error) {
+) (incidents.Receipt, answer, error) {
 	token, err := notify.Resolve(t.Token, n.baseDir)
 	if err != nil {
-		return incidents.Receipt{}, err
+		return incidents.Receipt{}, answer{}, err
 	}
 	address := endpoint(t) + apiVersion + url.PathEscape(t.Account) + resource
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return incidents.Receipt{}, fault.New(fault.Invalid, "the endpoint is not a URL")
+		return incidents.Receipt{}, answer{}, fault.New(fault.Invalid, "the endpoint is not a URL")
 	}
 	r.SetBasicAuth(t.Account, token)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
 	exchange := notify.NewExchange(n.transport)
 	err = exchange.Do(r)
-	answer := readAnswer(exchange.Body)
+	said := readAnswer(exchange.Body)
 	receipt := incidents.Receipt{StatusCode: exchange.Status}
-	if err := exchange.Fault(ctx, "Twilio", notify.Scrub(answer.words(), token), err); err != nil {
-		return receipt, answer.classify(err)
+	if err := exchange.Fault(ctx, "Twilio", notify.Scrub(said.words(), token), err); err != nil {
+		return receipt, said, said.classify(err)
 	}
-	receipt.ProviderID = notify.Line(answer.SID, 64)
-	return receipt, nil
+	receipt.ProviderID = notify.Line(said.SID, 64)
+	return receipt, said, nil
 }
 
 func endpoint(t incidents.TwilioTarget) string {
@@ -153,7 +163,8 @@ var passing = []int{14107, 20429, 21611}
 // classify makes the faults whose code says so passing ones. Everything else is as its status says, so that a number
 // that does not exist (21211), has no messages (21614) or has unsubscribed (21610) is final.
 func (a answer) classify(err error) error {
-	if f, ok := err.(*fault.Error); ok && f.Kind == fault.Invalid && slices.Contains(passing, a.Code) {
+	var f *fault.Error
+	if errors.As(err, &f) && f.Kind == fault.Invalid && slices.Contains(passing, a.Code) {
 		f.Kind = fault.Limited
 	}
 	return err

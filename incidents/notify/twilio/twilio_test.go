@@ -128,6 +128,23 @@ func TestNobodyIsCalledAboutAnAcknowledgementAndAWaitingCallIsTakenBack(t *testi
 	}
 }
 
+func TestACallThatCannotBeTakenBackIsAnError(t *testing.T) {
+	s, n := start(t)
+	ack := voice(s, incidents.ActionAcknowledge)
+	ack.Thread = "CA0001"
+	if _, err := n.Send(t.Context(), ack); err != nil {
+		t.Errorf("a call that Twilio knows no more: %v", err)
+	}
+	s.Fail(notifytest.Failure{Status: 503})
+	if _, err := n.Send(t.Context(), ack); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("Twilio away: %v; want unavailable", err)
+	}
+	t.Setenv("TWILIO_TEST_TOKEN", "a-wrong-token")
+	if _, err := n.Send(t.Context(), ack); !fault.Is(err, fault.Invalid) {
+		t.Errorf("a wrong token: %v; want invalid", err)
+	}
+}
+
 func TestTheCodeSaysWhetherTryingAgainHelps(t *testing.T) {
 	s, n := start(t)
 	for code, want := range map[int]fault.Kind{

@@ -150,7 +150,8 @@ func messageID(p incidents.Page) string {
 }
 
 var typeOf = map[incidents.Action]string{
-	incidents.ActionTrigger: "incident.triggered", incidents.ActionAcknowledge: "incident.acknowledged", incidents.ActionResolve: "incident.resolved",
+	incidents.ActionTrigger: "incident.triggered", incidents.ActionAcknowledge: "incident.acknowledged",
+	incidents.ActionResolve: "incident.resolved",
 }
 
 func payload(note incidents.Notification) Payload {

@@ -145,7 +145,8 @@ func (s *Server) publish(w http.ResponseWriter, m Message) {
 		s.shown = append(s.shown, m)
 	}
 	answer := map[string]any{
-		"id": fmt.Sprintf("hwQ2YpKd%04d", len(s.messages)), "time": 1761700000, "event": "message", "topic": m.Topic, "message": m.Message,
+		"id": fmt.Sprintf("hwQ2YpKd%04d", len(s.messages)), "time": 1761700000, "event": "message", "topic": m.Topic,
+		"message": m.Message,
 	}
 	if m.SequenceID != "" {
 		answer["sequence_id"] = m.SequenceID

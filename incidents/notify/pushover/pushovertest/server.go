@@ -99,7 +99,8 @@ func (s *Server) find(receipt string) *Message {
 	return s.messages[i]
 }
 
-var paths = regexp.MustCompile(`^/1/(?:(messages)\.json|receipts/cancel_by_tag/([^/]+)\.json|receipts/([^/]+)/cancel\.json|receipts/([^/]+)\.json)$`)
+var paths = regexp.MustCompile(`^/1/(?:(messages)\.json|receipts/cancel_by_tag/([^/]+)\.json|` +
+	`receipts/([^/]+)/cancel\.json|receipts/([^/]+)\.json)$`)
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -214,7 +215,9 @@ func (s *Server) status(w http.ResponseWriter, receipt string) {
 		s.answer(w, http.StatusNotFound, "receipt not found; may be invalid or expired")
 		return
 	}
-	more := map[string]any{"acknowledged": 0, "acknowledged_at": 0, "acknowledged_by": "", "acknowledged_by_device": "", "expired": 0}
+	more := map[string]any{
+		"acknowledged": 0, "acknowledged_at": 0, "acknowledged_by": "", "acknowledged_by_device": "", "expired": 0,
+	}
 	if !m.AcknowledgedAt.IsZero() {
 		more["acknowledged"], more["acknowledged_at"] = 1, m.AcknowledgedAt.Unix()
 		more["acknowledged_by"], more["acknowledged_by_device"] = User, "phone"

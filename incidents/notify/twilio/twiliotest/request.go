@@ -49,7 +49,9 @@ func Reply(address, sid, from, text string, at time.Time) hook.Request {
 
 // Report is what Twilio tells of a message: "sent", "delivered", "undelivered" with a code...
 func (m Message) Report(status, code string, at time.Time) hook.Request {
-	fields := []string{"MessageSid", m.SID, "SmsSid", m.SID, "MessageStatus", status, "SmsStatus", status, "To", m.To, "From", m.From}
+	fields := []string{
+		"MessageSid", m.SID, "SmsSid", m.SID, "MessageStatus", status, "SmsStatus", status, "To", m.To, "From", m.From,
+	}
 	if code != "" {
 		fields = append(fields, "ErrorCode", code)
 	}
@@ -58,8 +60,8 @@ func (m Message) Report(status, code string, at time.Time) hook.Request {
 
 // CallReport is what Twilio tells of a call: "in-progress", "completed", "no-answer"...
 func (m Message) CallReport(status string, at time.Time) hook.Request {
-	return Request(m.StatusCallback, at, "CallSid", m.SID, "CallStatus", status, "Direction", "outbound-api", "To", m.To, "From", m.From,
-		"CallbackSource", "call-progress-events", "SequenceNumber", "0")
+	return Request(m.StatusCallback, at, "CallSid", m.SID, "CallStatus", status, "Direction", "outbound-api",
+		"To", m.To, "From", m.From, "CallbackSource", "call-progress-events", "SequenceNumber", "0")
 }
 
 // Press is a key pressed in a call, sent to where the call's script says; ok is false where it takes no keys.
