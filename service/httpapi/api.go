@@ -127,8 +127,10 @@ func (a *API) newApp() *fiber.App {
 		ReadTimeout:    30 * time.Second,
 		IdleTimeout:    60 * time.Second,
 		ReadBufferSize: 16 << 10, // long GET queries
-		BodyLimit:      a.config.BodyLimit,
-		ErrorHandler:   a.answerError,
+		// Ten thousand live streams must not hold a read buffer each.
+		ReduceMemoryUsage: true,
+		BodyLimit:         a.config.BodyLimit,
+		ErrorHandler:      a.answerError,
 	})
 }
 

@@ -37,7 +37,7 @@ type Hub struct {
 type streamCaps struct{ all, tenant, principal int }
 
 // pending is how many notices wait for a slow listener before it has to read anew.
-const pending = 64
+const pending = 16
 
 // listener is one open stream.
 type listener struct {

@@ -28,7 +28,7 @@ const (
 	inboxPoll    = time.Second // how soon a posting is found whose own process died
 	urgentAlerts = 64          // of one service, that go before a storm
 	inboxBacklog = 8           // alerts of others that wait, beyond which a source is not kept waiting for the work
-	inboxWait    = 2 * time.Second
+	inboxWait    = 500 * time.Millisecond
 	inboxLock    = 0x6e696e65 // of whoever works the inbox off; one at a time, so that tellings keep their order
 	coalesced    = 512        // postings of one commit
 )

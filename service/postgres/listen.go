@@ -18,6 +18,7 @@ const (
 	TopicCorrection  = "correction"
 
 	topicInbox = "inbox" // postings were worked off; for the process that accepted them
+	topicToken = "token" // one was revoked
 )
 
 var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection}
@@ -68,6 +69,7 @@ func (d *DB) listenOnce(ctx context.Context, f func(Change)) error {
 	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {
 		return err
 	}
+	d.bearers.forgetAll()
 	for _, topic := range topics {
 		f(Change{Topic: topic})
 	}
@@ -81,6 +83,8 @@ func (d *DB) listenOnce(ctx context.Context, f func(Change)) error {
 		case n == "" || json.Unmarshal([]byte(n), &c) != nil:
 		case c.Topic == topicInbox:
 			d.inbox.workedElsewhere(c.ID)
+		case c.Topic == topicToken:
+			d.bearers.forgetAll()
 		default:
 			f(c)
 		}
