@@ -152,6 +152,10 @@ func TestABrokenRuleHoldsNoPage(t *testing.T) {
 	if r := rules.Route(a); r.Policy != "" {
 		t.Errorf("routed to %s", r.Policy)
 	}
+	explained := alerting.NewJudge(rules, nil, nil, noon).Explain(a)
+	if f := explained[0]; f.Step != alerting.StepRoute || f.Applies || f.Text != "its matchers are not valid" {
+		t.Errorf("the route is explained %+v", f)
+	}
 }
 
 func TestAnExplanationSaysOfEachRuleWhyAndWhyNot(t *testing.T) {

@@ -90,6 +90,12 @@ func TestTheProblemsOfADefinitionAreNamedWithTheirLines(t *testing.T) {
 	f(route, "  groupBy: [annotations., a b]\n", "spec.groupBy.1: ")
 	f(route, "  routes: "+strings.Repeat("[{routes: ", 10)+"[]"+strings.Repeat("}]", 10)+"\n", "nest deeper than 10 levels")
 
+	f(route, "  routes:\n"+strings.Repeat("  - {policy: a}\n", 500), "x.yaml:505: spec.routes.499: is the route after 500 others")
+	f(route, "  groupWindow: 31d\n  routes: [{groupWindow: 32d}]\n", "spec.routes.0.groupWindow: is 32d")
+	f(route, "  matchers: ["+strings.Repeat("a=b,", 65)+"]\n", "spec.matchers: has 65 matchers")
+	f(inhibit, "  source: [a=b]\n  target: [a=b]\n  equal: ["+strings.Repeat("a,", 129)+"]\n", "spec.equal: has 129 label names")
+
+	f(heartbeat, "  interval: 1h\n  tenant: \"a\\0b\"\n  labels: {team: ''}\n", "spec.tenant: is not valid UTF-8 without NUL")
 	f(heartbeat, "  interval: 1h\n  grace: 5m\n  labels: {team: a}\n  severity: warning\n")
 	f(heartbeat, "  grace: 5m\n", "spec.interval: is missing")
 	f(heartbeat, "  interval: 1s\n  grace: 60d\n", "spec.interval: is 1s", "spec.grace: is 60d")

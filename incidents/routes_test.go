@@ -108,6 +108,10 @@ func TestTheRouterExplainsWhereAnAlertGoes(t *testing.T) {
 	f("no page", incidents.Router{}, incidents.AlertFacts{Labels: map[string]string{"alertname": "Down"}}, joins,
 		"severity warning, from nothing that says it, so the middle one",
 		"pages nobody, because warning does not page; only critical and error do")
+	sloth := incidents.Router{}.Explain(incidents.AlertFacts{Labels: map[string]string{"sloth_severity": "page"}})
+	if sloth[1] != "severity critical, from the label sloth_severity" {
+		t.Errorf("a page of Sloth's: %s", sloth[1])
+	}
 	burning := incidents.Router{}.Explain(burn("page-slow"))
 	if burning[1] != "severity error, from the burn tier page-slow" {
 		t.Errorf("a burn alert's severity: %s", burning[1])

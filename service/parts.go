@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"maps"
 	"os"
 	"time"
 
@@ -125,6 +126,7 @@ func (p *plane) pager() *incidents.Pager {
 	notifiers := map[string]incidents.Notifier{
 		"pagerduty": pagerduty.New(secrets), "slack": slack.New(secrets), "webhook": webhook.New(secrets), "email": noMail{},
 	}
+	maps.Copy(notifiers, phones(secrets))
 	if p.config.SMTPURL != "" {
 		mail, err := email.New(p.config.SMTPURL, p.config.MailFrom)
 		if err != nil {
