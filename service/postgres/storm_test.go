@@ -133,3 +133,28 @@ func TestARouteMayDropAlertsAndBoundTheirIncidents(t *testing.T) {
 		t.Errorf("%d incidents", n)
 	}
 }
+
+func TestTroubleThatCameAndWentLatelyIsKeptOpenLonger(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	a := alert("Down", "critical", "service", "shop")
+	waits := func() time.Duration {
+		t.Helper()
+		receive(t, db, again(a))
+		receive(t, db, ended(a))
+		i := openIncidents(t, db)[0]
+		return i.ResolveAt.Sub(i.UpdatedAt)
+	}
+	if got := waits(); got != 10*time.Second {
+		t.Errorf("the first time it is kept open for %s", got)
+	}
+	calm(t, db, conn)
+	if got := waits(); got != 2*time.Minute {
+		t.Errorf("the second time it is kept open for %s", got)
+	}
+	calm(t, db, conn)
+	do(t, conn, "update incidents set resolved_at = resolved_at - interval '31 minutes'")
+	if got := waits(); got != 10*time.Second {
+		t.Errorf("much later it is kept open for %s", got)
+	}
+}
