@@ -28,7 +28,8 @@ func (d *DB) PingHeartbeat(ctx context.Context, who access.Principal, tenant, na
 	}
 	var ping alerting.Ping
 	err := d.paging.change(ctx, who.Scope(), func(ctx context.Context, tx querier, _ time.Time) (err error) {
-		if ping, err = one(rows(ctx, tx, pingSQL, pgx.NamedArgs{"tenant": tenant, "name": name, "actor": who.ID}, scanPing)); err != nil {
+		args := pgx.NamedArgs{"tenant": tenant, "name": name, "actor": who.ID}
+		if ping, err = one(rows(ctx, tx, pingSQL, args, scanPing)); err != nil {
 			return err
 		}
 		batch := &pgx.Batch{}

@@ -16,8 +16,8 @@ import (
 const insertAlertEventsSQL = `
 insert into alert_events (tenant_id, alert_id, fingerprint, at, kind, starts_at, ends_at, verdict)
 select tenant, alert, fingerprint, @now, kind, starts, ends, verdict::jsonb
-from unnest(@tenants::text[], @alerts::bigint[], @fingerprints::text[], @kinds::text[], @starts::timestamptz[], @ends::timestamptz[],
-    @verdicts::text[]) with ordinality as e (tenant, alert, fingerprint, kind, starts, ends, verdict, n)
+from unnest(@tenants::text[], @alerts::bigint[], @fingerprints::text[], @kinds::text[], @starts::timestamptz[],
+    @ends::timestamptz[], @verdicts::text[]) with ordinality as e (tenant, alert, fingerprint, kind, starts, ends, verdict, n)
 order by n`
 
 // writeHistory queues what happened to the alerts.
@@ -86,7 +86,8 @@ func alike(a, b *alerting.Verdict) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return slices.Equal(a.SilencedBy, b.SilencedBy) && slices.Equal(a.MutedBy, b.MutedBy) && (len(a.InhibitedBy) > 0) == (len(b.InhibitedBy) > 0)
+	return slices.Equal(a.SilencedBy, b.SilencedBy) && slices.Equal(a.MutedBy, b.MutedBy) &&
+		(len(a.InhibitedBy) > 0) == (len(b.InhibitedBy) > 0)
 }
 
 // identical reports whether both say the same word by word.
@@ -98,7 +99,8 @@ const alertEventsSQL = `
 with e as materialized (
     select * from alert_events where %s order by id desc limit @most
 )
-select e.id, e.tenant_id, e.alert_id, e.fingerprint, a.labels, e.at, e.kind, e.starts_at, e.ends_at, coalesce(a.incident_id::text, ''), e.verdict
+select e.id, e.tenant_id, e.alert_id, e.fingerprint, a.labels, e.at, e.kind, e.starts_at, e.ends_at,
+    coalesce(a.incident_id::text, ''), e.verdict
 from e join alerts a on (a.tenant_id, a.id) = (e.tenant_id, e.alert_id)
 order by e.id desc`
 
@@ -162,7 +164,8 @@ func (d *DB) AlertHistory(ctx context.Context, scope access.Scope, f alerting.Hi
 }
 
 func scanAlertEvent(row pgx.CollectableRow) (e alerting.Event, err error) {
-	return e, row.Scan(&e.ID, &e.Tenant, &e.Alert, &e.Fingerprint, &e.Labels, &e.At, &e.Kind, &e.StartsAt, &e.EndsAt, &e.Incident, &e.Verdict)
+	return e, row.Scan(&e.ID, &e.Tenant, &e.Alert, &e.Fingerprint, &e.Labels, &e.At, &e.Kind, &e.StartsAt, &e.EndsAt,
+		&e.Incident, &e.Verdict)
 }
 
 // An alert goes after all that happened to it, and not before its incident was resolved as long ago.
@@ -175,9 +178,11 @@ delete from alerts where (tenant_id, id) in (
     select a.tenant_id, a.id
     from alerts a
     where not a.open and a.updated_at < clock_timestamp() - @keep::interval
-        and not exists (select from alert_events e where (e.tenant_id, e.fingerprint, e.alert_id) = (a.tenant_id, a.fingerprint, a.id))
+        and not exists (
+            select from alert_events e where (e.tenant_id, e.fingerprint, e.alert_id) = (a.tenant_id, a.fingerprint, a.id))
         and (a.incident_id is null or exists (
-            select from incidents i where (i.tenant_id, i.id) = (a.tenant_id, a.incident_id) and i.resolved_at < clock_timestamp() - @keep::interval))
+            select from incidents i
+            where (i.tenant_id, i.id) = (a.tenant_id, a.incident_id) and i.resolved_at < clock_timestamp() - @keep::interval))
     limit @most)`
 
 const forgetBatch = 5000

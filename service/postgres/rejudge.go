@@ -147,7 +147,8 @@ func (d *DB) rejudge(ctx context.Context, routing Routing, some []stored) (n int
 			return err
 		}
 		locked, err := rows(ctx, tx, lockFiringSQL, pgx.NamedArgs{
-			"now": now, "tenants": column(some, func(s stored) string { return s.Tenant }), "ids": column(some, func(s stored) int64 { return s.id }),
+			"now": now, "tenants": column(some, func(s stored) string { return s.Tenant }),
+			"ids": column(some, func(s stored) int64 { return s.id }),
 		}, scanStored)
 		if err != nil {
 			return err

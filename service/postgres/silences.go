@@ -133,8 +133,8 @@ with version as (
 )
 insert into silences (tenant_id, id, matchers, starts_at, ends_at, updated_at, created_by, comment)
 values (@tenant, @id, @matchers, @starts, @ends, @updated, @by, @comment)
-on conflict (tenant_id, id) do update set matchers = excluded.matchers, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
-    updated_at = excluded.updated_at, created_by = excluded.created_by, comment = excluded.comment`
+on conflict (tenant_id, id) do update set matchers = excluded.matchers, starts_at = excluded.starts_at,
+    ends_at = excluded.ends_at, updated_at = excluded.updated_at, created_by = excluded.created_by, comment = excluded.comment`
 
 // keepSilence queues a version of a silence with its audit record.
 func keepSilence(batch *pgx.Batch, who access.Principal, s alerting.Silence, action string) {
@@ -183,6 +183,10 @@ func (d *DB) Silence(ctx context.Context, scope access.Scope, id string) (alerti
 	return found[0], nil
 }
 
+func scanSilenceVersion(row pgx.CollectableRow) (v alerting.SilenceVersion, err error) {
+	return v, row.Scan(append(silenceFields(&v.Silence), &v.Version, &v.Actor, &v.Name)...)
+}
+
 func (d *DB) silences(ctx context.Context, scope access.Scope, kept time.Duration, id string) ([]alerting.Silence, error) {
 	found, err := read(ctx, d.api, scope, silencesSQL, pgx.NamedArgs{"id": id, "kept": kept, "most": mostSilences}, scanSilence)
 	return found, explain(ctx, err, "read silences")
@@ -200,9 +204,7 @@ func (d *DB) SilenceHistory(ctx context.Context, scope access.Scope, id string) 
 	if !isUUID(id) {
 		return nil, noSilence(id)
 	}
-	found, err := read(ctx, d.api, scope, silenceHistorySQL, pgx.NamedArgs{"id": id}, func(row pgx.CollectableRow) (v alerting.SilenceVersion, err error) {
-		return v, row.Scan(append(silenceFields(&v.Silence), &v.Version, &v.Actor, &v.Name)...)
-	})
+	found, err := read(ctx, d.api, scope, silenceHistorySQL, pgx.NamedArgs{"id": id}, scanSilenceVersion)
 	if err == nil && len(found) == 0 {
 		err = noSilence(id)
 	}

@@ -133,7 +133,10 @@ func (in *intake) verdict(a alerting.Alert) *alerting.Verdict {
 }
 
 const silencesNotExpiredSQL = `
-select ` + silenceColumns + ` from silences where ends_at > @now and (@everyone or tenant_id = any(@tenants::text[])) order by ends_at, id`
+select ` + silenceColumns + `
+from silences
+where ends_at > @now and (@everyone or tenant_id = any(@tenants::text[]))
+order by ends_at, id`
 
 // Judge returns a judge over all that may keep the scope's alerts from paging now, who can explain what becomes of one;
 // silences that have not begun are among it. What concerns other tenants alone is not.
