@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -93,5 +95,47 @@ func (w *silencing) step(t *testing.T, r *rapid.T) {
 		}
 	case "calm":
 		calm(t, w.db, w.conn)
+	}
+}
+
+func TestThePromisesHoldAfterReplicasHaveRaced(t *testing.T) {
+	t.Parallel()
+	url := server.Database(t)
+	dbs, conn := []*postgres.DB{openURL(t, url), openURL(t, url)}, superuser(t, url)
+	var racing sync.WaitGroup
+	for n := range 6 {
+		racing.Go(func() {
+			db, chance := dbs[n%2], rand.New(rand.NewPCG(uint64(n), 1))
+			for range 25 {
+				switch n {
+				case 0:
+					s := silence("shop")
+					if chance.IntN(2) == 0 {
+						s.Matchers = append(s.Matchers, is("pod", fmt.Sprint(chance.IntN(4))))
+					}
+					s = put(t, db, s)
+					rejudge(t, db, routing)
+					expire(t, db, s.ID)
+				case 1:
+					rejudge(t, db, routing)
+				default:
+					a := alert("Down", "critical", "service", "shop", "pod", fmt.Sprint(chance.IntN(4)))
+					if chance.IntN(3) == 0 {
+						a = ended(a)
+					}
+					receive(t, db, a)
+				}
+			}
+		})
+	}
+	racing.Wait()
+	half := silence("shop")
+	half.Matchers = append(half.Matchers, is("pod", "1"))
+	put(t, dbs[0], half)
+	rejudge(t, dbs[0], routing)
+	for promise, sql := range promises {
+		if n := value[int64](t, conn, sql, "shop"); n != 0 {
+			t.Errorf("%s: %d times not", promise, n)
+		}
 	}
 }
