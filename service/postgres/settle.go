@@ -205,7 +205,7 @@ type voices struct {
 
 const voicesSQL = `
 select incident_id::text, count(*), count(*) filter (where verdict is null),
-    (array_agg(verdict) filter (where verdict is not null))[1]
+    min(verdict::text)::jsonb
 from alerts
 where open and (tenant_id, incident_id) in (select * from unnest(@tenants::text[], @ids::uuid[]))
 group by incident_id`
