@@ -8,7 +8,6 @@ import (
 
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/prometheus/alertmanager/pkg/labels"
-	"github.com/prometheus/common/model"
 )
 
 // Matcher is one condition on a label, as Alertmanager's API v2 has it. An absent label is the empty string, and a
@@ -34,12 +33,20 @@ func (m *Matcher) UnmarshalJSON(text []byte) error {
 // ReadMatcher reads one condition in Alertmanager's syntax, such as severity="critical" or job=~"shop.*". What is none
 // is a fault.Invalid.
 func ReadMatcher(text string) (Matcher, error) {
-	parsed, err := ParseMatcher(text)
+	m, err := readMatcher(text)
 	if err != nil {
 		return Matcher{}, err
 	}
-	m := MatcherOf(parsed)
-	return m, m.Check()
+	return MatcherOf(m), nil
+}
+
+// readMatcher is ParseMatcher for a condition that is kept, which must name a label that alerts can have.
+func readMatcher(text string) (*labels.Matcher, error) {
+	m, err := ParseMatcher(text)
+	if err != nil {
+		return nil, err
+	}
+	return m, MatcherOf(m).Check()
 }
 
 // MatcherOf returns the condition as a value.
@@ -72,8 +79,8 @@ func (m Matcher) kind() labels.MatchType {
 // expression that does not compile or costs too much to run.
 func (m Matcher) Check() error {
 	switch {
-	case !model.LegacyValidation.IsValidLabelName(m.Name) || len(m.Name) > MaxNameBytes:
-		return fault.New(fault.Invalid, "matcher: %q is no label name; write letters, digits and underscores, not starting with a digit", short(m.Name))
+	case !labelName(m.Name):
+		return fault.New(fault.Invalid, "matcher: %q is no label name; "+labelNameRemedy, short(m.Name))
 	case len(m.Value) > MaxMatcherBytes:
 		return fault.New(fault.Invalid, "matcher %s: the value has %d bytes; the most is %d", m.Name, len(m.Value), MaxMatcherBytes)
 	case !utf8.ValidString(m.Value):
@@ -97,7 +104,7 @@ func (m Matcher) Compile() (*labels.Matcher, error) {
 		return nil, err
 	}
 	compiled, err := labels.NewMatcher(m.kind(), m.Name, m.Value)
-	if err != nil { // "x){0}(y" parses only between the anchors' brackets
+	if err != nil { // the anchors may be what is too much for it
 		return nil, fault.Wrap(fault.Invalid, err, "matcher %s: %q is not a regular expression in RE2 syntax", m.Name, short(m.Value))
 	}
 	return compiled, nil

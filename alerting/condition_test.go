@@ -28,6 +28,7 @@ func TestAMatcherReadsAndWritesAlertmanagersSyntax(t *testing.T) {
 	f(`job=~"shop.*"`, alerting.Matcher{Name: "job", Value: "shop.*", IsRegex: true, IsEqual: true})
 	f(`job!~"a|b"`, alerting.Matcher{Name: "job", Value: "a|b", IsRegex: true})
 	f(`team=""`, alerting.Matcher{Name: "team", IsEqual: true})
+	f(`rule="a=~{"`, alerting.Matcher{Name: "rule", Value: "a=~{", IsEqual: true})
 	f(`path="C:\\ \"x\""`, alerting.Matcher{Name: "path", Value: `C:\ "x"`, IsEqual: true})
 }
 
@@ -41,7 +42,8 @@ func TestAMatcherWithoutIsEqualIsEqual(t *testing.T) {
 		}
 	}
 	f(`{"name":"a","value":"b","isRegex":false}`, alerting.Matcher{Name: "a", Value: "b", IsEqual: true})
-	f(`{"name":"a","value":"b","isRegex":true,"isEqual":true}`, alerting.Matcher{Name: "a", Value: "b", IsEqual: true, IsRegex: true})
+	f(`{"name":"a","value":"b","isRegex":true,"isEqual":true}`,
+		alerting.Matcher{Name: "a", Value: "b", IsEqual: true, IsRegex: true})
 	f(`{"name":"a","value":"b","isRegex":false,"isEqual":false}`, alerting.Matcher{Name: "a", Value: "b"})
 }
 

@@ -109,7 +109,8 @@ func ReadHeartbeat(d manifest.Document) (Heartbeat, manifest.Problems) {
 	case h.Interval == 0:
 		r.bad("spec.interval", "is missing; write how often a ping is expected, such as 5m or 1d")
 	case h.Interval < MinInterval || h.Interval > MaxInterval:
-		r.bad("spec.interval", "is %s; it must be %s to %s", spec.Interval, manifest.Duration(MinInterval), manifest.Duration(MaxInterval))
+		r.bad("spec.interval", "is %s; it must be %s to %s",
+			spec.Interval, manifest.Duration(MinInterval), manifest.Duration(MaxInterval))
 	}
 	if h.Grace > MaxInterval {
 		r.bad("spec.grace", "is %s; the longest is %s", spec.Grace, manifest.Duration(MaxInterval))

@@ -27,7 +27,8 @@ func TestAHeartbeatIsOverdueAGraceAfterItsInterval(t *testing.T) {
 func TestAMissedHeartbeatFiresOneAlertThatItsNextPingEnds(t *testing.T) {
 	t.Parallel()
 	h := alerting.Heartbeat{
-		Name: "backup", Tenant: "acme", Interval: time.Hour, Service: "shop", Severity: "error", Labels: map[string]string{"team": "a"}, Policy: "night",
+		Name: "backup", Tenant: "acme", Interval: time.Hour, Service: "shop", Severity: "error", Policy: "night",
+		Labels: map[string]string{"team": "a"},
 	}
 	if a, ok := h.Alert(time.Time{}, noon); ok {
 		t.Errorf("one that was never pinged raises %+v", a)
@@ -53,7 +54,8 @@ func TestAMissedHeartbeatFiresOneAlertThatItsNextPingEnds(t *testing.T) {
 	}
 	ping := noon.Add(150 * time.Minute)
 	ended, _ := h.Alert(ping, ping)
-	if known = alerting.Merge(known, ended); known.Firing(ping) || !known.StartsAt.Equal(first.StartsAt) || !known.EndsAt.Equal(ping) {
+	known = alerting.Merge(known, ended)
+	if known.Firing(ping) || !known.StartsAt.Equal(first.StartsAt) || !known.EndsAt.Equal(ping) {
 		t.Errorf("after a ping it is %+v; want it ended then", known)
 	}
 }

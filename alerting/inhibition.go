@@ -1,14 +1,10 @@
 package alerting
 
+import "slices"
+
 // Inhibits reports whether some rule has the alert among those that keep others from paging.
 func (r Rules) Inhibits(a Alert) bool {
-	c := r.ready()
-	for i := range c.sources.candidates(a.Labels) {
-		if c.inhibit[i].source.Match(a.Labels) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.ready().inhibit, func(rule compiledInhibit) bool { return rule.source.Match(a.Labels) })
 }
 
 // Inhibitable reports whether some rule has the alert among those that others may keep from paging.

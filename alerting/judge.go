@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -11,11 +12,11 @@ import (
 // several goroutines.
 type Judge struct {
 	rules    *compiledRules
-	silences []compiledSilence // pending and active ones, as they were given
-	active   index             // of the active silences
-	windows  index             // of the windows that are open
-	open     []Span            // of each window; the zero Span for one that is closed
-	sources  map[sourceKey]inhibitors
+	silences []compiledSilence                 // pending and active ones, as they were given
+	active   index                             // of the active silences
+	windows  index                             // of the windows that are open
+	open     []Span                            // of each window; the zero Span for one that is closed
+	sources  []func() map[sourceKey]inhibitors // of each rule, found when the rule's first target is judged
 	now      time.Time
 }
 
@@ -28,7 +29,6 @@ type compiledSilence struct {
 // compiledRules are rules ready to match. What does not compile matches nothing: a broken rule holds no page.
 type compiledRules struct {
 	inhibit []compiledInhibit
-	sources index // of the inhibiting sides
 	targets index // of the inhibited sides
 	windows []compiledWindow
 	trees   []compiledRoute
@@ -52,7 +52,6 @@ func compileRules(r Rules) *compiledRules {
 		if cmp.Or(sourceErr, targetErr) != nil {
 			continue
 		}
-		c.sources.add(len(c.inhibit), source)
 		c.targets.add(len(c.inhibit), target)
 		c.inhibit = append(c.inhibit, compiledInhibit{rule, source, target})
 	}
@@ -64,7 +63,8 @@ func compileRules(r Rules) *compiledRules {
 	return c
 }
 
-// NewJudge returns a judge for the time. firing are all alerts that may inhibit others; those that have ended do not.
+// NewJudge returns a judge for the time. firing are all alerts that may inhibit others; those that have ended do not. They
+// are read while the judge is used and must not change until then.
 // Silences that have expired, and rules and silences whose matchers are not valid, keep nothing from paging.
 func NewJudge(rules Rules, silences []Silence, firing []Alert, now time.Time) *Judge {
 	j := &Judge{rules: rules.compiled, now: now}
@@ -81,7 +81,10 @@ func NewJudge(rules Rules, silences []Silence, firing []Alert, now time.Time) *J
 			j.windows.add(i, w.matchers)
 		}
 	}
-	j.addSources(firing)
+	for i := range j.rules.inhibit {
+		rule := &j.rules.inhibit[i]
+		j.sources = append(j.sources, sync.OnceValue(func() map[sourceKey]inhibitors { return rule.sources(firing, now) }))
+	}
 	return j
 }
 
@@ -126,9 +129,8 @@ func (j *Judge) Verdict(a Alert) Verdict {
 	return v
 }
 
-// sourceKey names the alerts that inhibit the same targets by the same rule.
+// sourceKey names the alerts that inhibit the same targets by one rule.
 type sourceKey struct {
-	rule   int
 	tenant string
 	equal  string // the values of the rule's equal labels
 }
@@ -137,27 +139,23 @@ type sourceKey struct {
 // target, which alone inhibits what matches both sides.
 type inhibitors struct{ any, oneSided *Alert }
 
-func (j *Judge) addSources(firing []Alert) {
-	j.sources = map[sourceKey]inhibitors{}
+// sources finds the alerts that inhibit by the rule.
+func (r *compiledInhibit) sources(firing []Alert, now time.Time) map[sourceKey]inhibitors {
+	found := map[sourceKey]inhibitors{}
 	for n := range firing {
 		a := &firing[n]
-		if !a.Firing(j.now) {
+		if !a.Firing(now) || !r.source.Match(a.Labels) {
 			continue
 		}
-		for i := range j.rules.sources.candidates(a.Labels) {
-			rule := &j.rules.inhibit[i]
-			if !rule.source.Match(a.Labels) {
-				continue
-			}
-			key := sourceKey{i, a.Tenant, rule.equal(a.Labels)}
-			known := j.sources[key]
-			known.any = older(known.any, a)
-			if !rule.target.Match(a.Labels) {
-				known.oneSided = older(known.oneSided, a)
-			}
-			j.sources[key] = known
+		key := sourceKey{a.Tenant, r.equal(a.Labels)}
+		known := found[key]
+		known.any = older(known.any, a)
+		if !r.target.Match(a.Labels) {
+			known.oneSided = older(known.oneSided, a)
 		}
+		found[key] = known
 	}
+	return found
 }
 
 // inhibitor returns the alert that inhibits this one by the rule, or nil.
@@ -168,8 +166,9 @@ func (j *Judge) inhibitor(i int, a Alert) *Alert {
 	}
 	bothSides, equal := rule.source.Match(a.Labels), rule.equal(a.Labels)
 	var found *Alert
+	sources := j.sources[i]()
 	for _, tenant := range []string{a.Tenant, ""} {
-		known := j.sources[sourceKey{i, tenant, equal}]
+		known := sources[sourceKey{tenant, equal}]
 		if bothSides {
 			known.any = known.oneSided
 		}

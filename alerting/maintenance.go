@@ -129,6 +129,9 @@ func (r *reader) recurring(spec maintenanceSpec, start time.Time) *Recurrence {
 	return recurrence
 }
 
+// clockLayouts are the ways to write a time of the wall clock.
+var clockLayouts = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
+
 // clock reads a time: one with an offset, or one on the zone's wall clock. The zero time is one that was refused.
 func (r *reader) clock(path, text string, loc *time.Location) time.Time {
 	if text == "" {
@@ -136,7 +139,7 @@ func (r *reader) clock(path, text string, loc *time.Location) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, text)
-	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {
+	for _, layout := range clockLayouts {
 		if err == nil {
 			break
 		}

@@ -38,14 +38,12 @@ func (r *reader) matchers(path string, texts []string, need bool) []Matcher {
 	before := len(r.problems)
 	values, compiled := make([]Matcher, 0, len(texts)), make(Matchers, 0, len(texts))
 	for i, text := range texts {
-		m, err := ReadMatcher(text)
+		m, err := readMatcher(text)
 		if err != nil {
 			r.bad(fmt.Sprintf("%s.%d", path, i), "%s", strings.TrimPrefix(fault.Public(err).Message, "filter: "))
 			continue
 		}
-		if ready, err := m.Compile(); err == nil {
-			values, compiled = append(values, m), append(compiled, ready)
-		}
+		values, compiled = append(values, MatcherOf(m)), append(compiled, m)
 	}
 	switch {
 	case !need || len(r.problems) > before:
@@ -66,7 +64,7 @@ func (r *reader) labelNames(path string, names []string) {
 		at := fmt.Sprintf("%s.%d", path, i)
 		switch {
 		case !labelName(name):
-			r.bad(at, "%q is no label name; write letters, digits and underscores, not starting with a digit", short(name))
+			r.bad(at, "%q is no label name; "+labelNameRemedy, short(name))
 		case slices.Index(names, name) < i:
 			r.bad(at, "%s stands there twice; keep one", name)
 		}
@@ -81,6 +79,8 @@ func (r *reader) text(path, value string, most int) {
 		r.bad(path, "is not valid UTF-8 without NUL characters")
 	}
 }
+
+const labelNameRemedy = "write letters, digits and underscores, not starting with a digit"
 
 func labelName(name string) bool {
 	return model.LegacyValidation.IsValidLabelName(name) && len(name) <= MaxNameBytes

@@ -37,6 +37,11 @@ func dayOf(t time.Time) day {
 	return day(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 }
 
+// clockOf returns what the clocks show at the time, as time since midnight.
+func clockOf(t time.Time) time.Duration {
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute + time.Duration(t.Second())*time.Second
+}
+
 func (d day) date() time.Time { return time.Unix(int64(d)*86400, 0).UTC() }
 
 // ruleParts are the parts of RFC 5545 that date a window. The time of day is the start's, so smaller parts are refused.
@@ -48,6 +53,7 @@ var ruleParts = []string{"FREQ", "INTERVAL", "COUNT", "UNTIL", "BYDAY", "BYMONTH
 // The rule is read by rrule-go and dated here: the library counts from the start on, for ever where a rule never comes
 // true, and a judge needs to know what is open today.
 func NewRecurrence(start time.Time, zone, rule string, duration time.Duration) (*Recurrence, error) {
+	rule = strings.TrimPrefix(rule, "RRULE:") // as calendars write it
 	loc, err := time.LoadLocation(zone)
 	if err != nil || zone == "Local" {
 		return nil, fault.New(fault.Invalid, "zone: %q is no time zone; write one such as Europe/Berlin or UTC", short(zone))
@@ -57,9 +63,10 @@ func NewRecurrence(start time.Time, zone, rule string, duration time.Duration) (
 		return nil, err
 	}
 	start = start.In(loc)
-	y, m, d := start.Date()
-	r := &Recurrence{Rule: rule, Zone: zone, Duration: duration, loc: loc, option: *option, first: dayOf(start), days: option.Byweekday}
-	r.clock = time.Date(y, m, d, start.Hour(), start.Minute(), start.Second(), 0, time.UTC).Sub(time.Date(y, m, d, 0, 0, 0, 0, time.UTC))
+	r := &Recurrence{
+		Rule: rule, Zone: zone, Duration: duration,
+		loc: loc, clock: clockOf(start), first: dayOf(start), option: *option, days: option.Byweekday,
+	}
 	r.fill(start)
 	r.end(rule)
 	if len(r.next(start.Add(-time.Second), 1)) == 0 {
@@ -73,14 +80,18 @@ func parseRule(rule string) (*rrule.ROption, error) {
 	if len(rule) > 500 {
 		return nil, fault.New(fault.Invalid, "rrule: has %d bytes; the most is 500", len(rule))
 	}
+	seen := map[string]bool{}
 	for part := range strings.SplitSeq(rule, ";") {
 		name, value, _ := strings.Cut(part, "=")
-		if value == "0" { // which the library takes for a part that is left out
-			return nil, fault.New(fault.Invalid, "rrule: %s is 0; write a number of at least 1, or leave it out", short(name))
-		}
-		if !slices.Contains(ruleParts, name) {
+		switch {
+		case !slices.Contains(ruleParts, name):
 			return nil, fault.New(fault.Invalid, "rrule: %q is not one of %s; %s", short(name), strings.Join(ruleParts, ", "), remedy)
+		case seen[name]:
+			return nil, fault.New(fault.Invalid, "rrule: %s stands there twice; keep one", name)
+		case value == "0": // which the library takes for a part that is left out
+			return nil, fault.New(fault.Invalid, "rrule: %s is 0; write a number of at least 1, or leave it out", name)
 		}
+		seen[name] = true
 	}
 	option, err := rrule.StrToROption(rule)
 	if err == nil {
@@ -137,7 +148,7 @@ var weekdays = []rrule.Weekday{rrule.MO, rrule.TU, rrule.WE, rrule.TH, rrule.FR,
 // end finds the last day on which the window can open. An UNTIL without a time includes its whole day; one without a Z
 // is on the wall clock.
 func (r *Recurrence) end(rule string) {
-	r.last = r.first + maxYears*366*10
+	r.last = r.first + 10*maxYears*366
 	if !r.option.Until.IsZero() {
 		r.until = r.option.Until
 		_, text, _ := strings.Cut(rule, "UNTIL=")
@@ -146,15 +157,14 @@ func (r *Recurrence) end(rule string) {
 		case !strings.Contains(text, "T"):
 			r.until = r.wall(dayOf(r.until)+1, 0).Add(-time.Nanosecond)
 		case !strings.HasSuffix(text, "Z"):
-			u := r.until
-			r.until = r.wall(dayOf(u), time.Duration(u.Hour())*time.Hour+time.Duration(u.Minute())*time.Minute+time.Duration(u.Second())*time.Second)
+			r.until = r.wall(dayOf(r.until), clockOf(r.until))
 		}
 	}
 	if r.option.Count == 0 {
 		return
 	}
 	seen, walk := 0, r.walker()
-	for d := r.first; d < r.first+maxYears*366; d++ {
+	for d := r.first; d < r.last; d++ {
 		if walk.occurs(d) {
 			if seen++; seen == r.option.Count {
 				r.last = d

@@ -17,8 +17,9 @@ type Rules struct {
 // Compiled returns the rules in their order, ready for many judges: whoever keeps rules for long calls it once, and
 // NewJudge need not compile their expressions again.
 func (r Rules) Compiled() Rules {
-	r.Inhibit = slices.SortedFunc(slices.Values(r.Inhibit), func(a, b InhibitRule) int { return cmp.Compare(a.Name, b.Name) })
-	r.Maintenance = slices.SortedFunc(slices.Values(r.Maintenance), func(a, b MaintenanceWindow) int { return cmp.Compare(a.Name, b.Name) })
+	r.Inhibit, r.Maintenance = slices.Clone(r.Inhibit), slices.Clone(r.Maintenance)
+	slices.SortFunc(r.Inhibit, func(a, b InhibitRule) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(r.Maintenance, func(a, b MaintenanceWindow) int { return cmp.Compare(a.Name, b.Name) })
 	r.compiled = compileRules(r)
 	return r
 }

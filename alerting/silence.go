@@ -82,7 +82,7 @@ func checkText(s Silence) error {
 		return err
 	}
 	if !compiled.selective() {
-		return fault.New(fault.Invalid, "matchers: at least one matcher must not match the empty string, or the silence is for every alert")
+		return fault.New(fault.Invalid, "matchers: at least one matcher must not match the empty string; else every alert is silenced")
 	}
 	return nil
 }

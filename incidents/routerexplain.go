@@ -22,7 +22,8 @@ func (r Router) Explain(a AlertFacts) []string {
 	}
 	policy, by := r.policy(a, route, slo, service)
 	if by == "" {
-		return append(said, "pages nobody, because no policy that is defined is named by a route, the alert, its SLO, its service or as default")
+		return append(said, "pages nobody, because no route names a defined policy, nor do the alert, its SLO and its service, "+
+			"and there is no default")
 	}
 	said = append(said, fmt.Sprintf("pages policy %s, named by %s", policy.Name, by))
 	at := time.Duration(0)

@@ -27,8 +27,14 @@ func (p *plane) watchHeartbeats(ctx context.Context) error {
 	return err
 }
 
+// endUndefinedHeartbeats ends what heartbeats have raised that were taken out of the definitions since.
+func (p *plane) endUndefinedHeartbeats(ctx context.Context) error {
+	_, err := p.db.EndUndefinedHeartbeats(ctx, p.definitions.Catalog().Heartbeats(), p.routing())
+	return err
+}
+
 func (p *plane) forgetAlerts(ctx context.Context) error {
-	_, err := p.db.ForgetAlerts(ctx, p.config.AlertRetention)
+	_, err := p.db.ForgetAlerts(ctx, p.config.KeepAlerts)
 	return err
 }
 
@@ -73,7 +79,8 @@ func (h heartbeats) PingHeartbeat(ctx context.Context, who access.Principal, nam
 	p := h.plane
 	beat, defined := p.definitions.Catalog().Heartbeat(name)
 	if !defined {
-		return alerting.Ping{}, fault.New(fault.NotFound, "there is no heartbeat %q; apply a definition of kind %s first", name, alerting.HeartbeatKind)
+		return alerting.Ping{}, fault.New(fault.NotFound, "there is no heartbeat %q; apply a definition of kind %s first",
+			name, alerting.HeartbeatKind)
 	}
 	ping, err := p.db.PingHeartbeat(ctx, who, beat.Tenant, name)
 	if err == nil {

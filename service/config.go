@@ -18,37 +18,37 @@ import (
 // Config is everything that can be set about a control plane. The koanf tags are the names in a configuration file, in
 // flags (with dashes) and in the environment (NINES_ and upper case).
 type Config struct {
-	DataDir        string        `koanf:"data"`            // folder of the private cluster, the engine and the CLI's token
-	Listen         string        `koanf:"listen"`          // public address: UI, API, Alertmanager API
-	OpsListen      string        `koanf:"ops-listen"`      // metrics, health and profiles; keep it off public networks
-	EngineListen   string        `koanf:"engine-listen"`   // loopback address of the built-in metrics engine
-	BaseURL        string        `koanf:"base-url"`        // how people reach Listen; stands in pages that are sent
-	DatabaseURL    string        `koanf:"database-url"`    // own PostgreSQL instead of the built-in one
-	PrometheusURL  string        `koanf:"prometheus-url"`  // own Prometheus API instead of the built-in engine
-	ScrapeConfig   string        `koanf:"scrape-config"`   // Prometheus configuration file for the built-in engine
-	Apply          string        `koanf:"apply"`           // folder of definitions to apply at start
-	SMTPURL        string        `koanf:"smtp-url"`        // smtp://user:password@host:587 for e-mail pages
-	MailFrom       string        `koanf:"mail-from"`       // sender of e-mail pages
-	SecretDir      string        `koanf:"secret-dir"`      // where relative secret files of definitions are looked up
-	Retention      time.Duration `koanf:"retention"`       // how long the built-in engine keeps samples
-	AlertRetention time.Duration `koanf:"alert-retention"` // how long ended alerts and their history are kept, at least 25 hours
-	EngineMemory   int64         `koanf:"engine-memory"`   // soft memory limit of the built-in engine, bytes
-	EngineMinFree  int64         `koanf:"engine-min-free"`
-	LedgerBucket   time.Duration `koanf:"ledger-bucket"` // width of a ledger bucket; five minutes in production
-	LedgerEvery    time.Duration `koanf:"ledger-every"`  // how often closed buckets are copied
-	Drain          time.Duration `koanf:"drain"`         // how long requests are still taken once told to stop, while /readyz says no
-	ResolveAfter   time.Duration `koanf:"resolve-after"` // end of an alert that names none, as Alertmanager's resolve_timeout
-	LogFormat      string        `koanf:"log-format"`    // auto, json or pretty
-	LogLevel       string        `koanf:"log-level"`     // debug, info, warn or error
-	OTLPEndpoint   string        `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
-	LokiURL        string        `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
+	DataDir       string        `koanf:"data"`           // folder of the private cluster, the engine and the CLI's token
+	Listen        string        `koanf:"listen"`         // public address: UI, API, Alertmanager API
+	OpsListen     string        `koanf:"ops-listen"`     // metrics, health and profiles; keep it off public networks
+	EngineListen  string        `koanf:"engine-listen"`  // loopback address of the built-in metrics engine
+	BaseURL       string        `koanf:"base-url"`       // how people reach Listen; stands in pages that are sent
+	DatabaseURL   string        `koanf:"database-url"`   // own PostgreSQL instead of the built-in one
+	PrometheusURL string        `koanf:"prometheus-url"` // own Prometheus API instead of the built-in engine
+	ScrapeConfig  string        `koanf:"scrape-config"`  // Prometheus configuration file for the built-in engine
+	Apply         string        `koanf:"apply"`          // folder of definitions to apply at start
+	SMTPURL       string        `koanf:"smtp-url"`       // smtp://user:password@host:587 for e-mail pages
+	MailFrom      string        `koanf:"mail-from"`      // sender of e-mail pages
+	SecretDir     string        `koanf:"secret-dir"`     // where relative secret files of definitions are looked up
+	Retention     time.Duration `koanf:"retention"`      // how long the built-in engine keeps samples
+	KeepAlerts    time.Duration `koanf:"keep-alerts"`    // how long ended alerts and what happened to alerts are kept, at least 25 hours
+	EngineMemory  int64         `koanf:"engine-memory"`  // soft memory limit of the built-in engine, bytes
+	EngineMinFree int64         `koanf:"engine-min-free"`
+	LedgerBucket  time.Duration `koanf:"ledger-bucket"` // width of a ledger bucket; five minutes in production
+	LedgerEvery   time.Duration `koanf:"ledger-every"`  // how often closed buckets are copied
+	Drain         time.Duration `koanf:"drain"`         // how long requests are still taken once told to stop, while /readyz says no
+	ResolveAfter  time.Duration `koanf:"resolve-after"` // end of an alert that names none, as Alertmanager's resolve_timeout
+	LogFormat     string        `koanf:"log-format"`    // auto, json or pretty
+	LogLevel      string        `koanf:"log-level"`     // debug, info, warn or error
+	OTLPEndpoint  string        `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
+	LokiURL       string        `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
 }
 
 // DefaultConfig returns what runs with nothing set.
 func DefaultConfig() Config {
 	return Config{
 		DataDir: "data", Listen: "127.0.0.1:9990", OpsListen: "127.0.0.1:9991", EngineListen: "127.0.0.1:9992",
-		Retention: 35 * 24 * time.Hour, AlertRetention: 30 * 24 * time.Hour, EngineMemory: 1 << 30, EngineMinFree: 256 << 20,
+		Retention: 35 * 24 * time.Hour, KeepAlerts: 30 * 24 * time.Hour, EngineMemory: 1 << 30, EngineMinFree: 256 << 20,
 		LedgerBucket: 5 * time.Minute, LedgerEvery: 30 * time.Second, ResolveAfter: 5 * time.Minute, Drain: 500 * time.Millisecond,
 		MailFrom: "nines@localhost", LogFormat: "auto", LogLevel: "info",
 	}
@@ -82,7 +82,9 @@ func (c Config) Check() error {
 	if c.LedgerBucket < time.Second || (24*time.Hour)%c.LedgerBucket != 0 {
 		add("ledger-bucket", "must be at least 1s and divide a day evenly, such as 5m")
 	}
-	for where, d := range map[string]time.Duration{"ledger-every": c.LedgerEvery, "resolve-after": c.ResolveAfter, "retention": c.Retention, "alert-retention": c.AlertRetention} {
+	for where, d := range map[string]time.Duration{
+		"ledger-every": c.LedgerEvery, "resolve-after": c.ResolveAfter, "retention": c.Retention, "keep-alerts": c.KeepAlerts,
+	} {
 		if d <= 0 {
 			add(where, "must be positive, such as 5m")
 		}

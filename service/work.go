@@ -12,14 +12,15 @@ import (
 
 // How often the work that nobody asks for looks again where no notification wakes it.
 const (
-	escalateEvery = time.Second
-	lapseEvery    = 5 * time.Second
-	rejudgeEvery  = time.Second
-	heartEvery    = 2 * time.Second
-	forgetEvery   = time.Hour
-	budgetEvery   = 15 * time.Second
-	sessionsEvery = time.Hour
-	ledgerTimeout = 5 * time.Minute // of one turn; what it copied by then stays copied
+	escalateEvery  = time.Second
+	lapseEvery     = 5 * time.Second
+	rejudgeEvery   = time.Second
+	heartEvery     = 2 * time.Second
+	undefinedEvery = time.Minute
+	forgetEvery    = time.Hour
+	budgetEvery    = 15 * time.Second
+	sessionsEvery  = time.Hour
+	ledgerTimeout  = 5 * time.Minute // of one turn; what it copied by then stays copied
 
 	retryDefinitions = 2 * time.Second
 	mostAtOnce       = 100
@@ -31,6 +32,7 @@ const (
 	jobLapse     = "end-lapsed-alerts"
 	jobRejudge   = "judge-alerts-again"
 	jobHeart     = "watch-heartbeats"
+	jobUndefined = "end-undefined-heartbeats"
 	jobForget    = "forget-old-alerts"
 	jobLedger    = "copy-ledger"
 	jobSelfwatch = "watch-engine"
@@ -66,6 +68,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
 		{Name: jobLinks, Every: linkEvery, Run: p.linkChanges},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
+		{Name: jobUndefined, Every: undefinedEvery, Run: p.endUndefinedHeartbeats},
 		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},
 	}, p.metrics.jobs.Observe)
 	if err != nil {

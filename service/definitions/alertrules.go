@@ -40,7 +40,8 @@ func (c *Catalog) AlertRules() alerting.Rules { return c.alerts.rules() }
 
 // Heartbeats returns every heartbeat, ordered by name.
 func (c *Catalog) Heartbeats() []alerting.Heartbeat {
-	return slices.SortedFunc(maps.Values(c.alerts.heartbeats), func(a, b alerting.Heartbeat) int { return cmp.Compare(a.Name, b.Name) })
+	byName := func(a, b alerting.Heartbeat) int { return cmp.Compare(a.Name, b.Name) }
+	return slices.SortedFunc(maps.Values(c.alerts.heartbeats), byName)
 }
 
 // Heartbeat returns the heartbeat of that name.

@@ -25,7 +25,9 @@ const alertColumns = `tenant_id, fingerprint, labels, annotations, starts_at, en
     coalesce(incident_id::text, ''), verdict`
 
 func alertFields(a *alerting.Alert) []any {
-	return []any{&a.Tenant, &a.Fingerprint, &a.Labels, &a.Annotations, &a.StartsAt, &a.EndsAt, &a.UpdatedAt, &a.GeneratorURL, &a.Incident, &a.Verdict}
+	return []any{
+		&a.Tenant, &a.Fingerprint, &a.Labels, &a.Annotations, &a.StartsAt, &a.EndsAt, &a.UpdatedAt, &a.GeneratorURL, &a.Incident, &a.Verdict,
+	}
 }
 
 const alertsSQL = `

@@ -28,7 +28,8 @@ func (d *DB) PingHeartbeat(ctx context.Context, who access.Principal, tenant, na
 	}
 	var ping alerting.Ping
 	err := d.paging.change(ctx, who.Scope(), func(ctx context.Context, tx querier, _ time.Time) (err error) {
-		if ping, err = one(rows(ctx, tx, pingSQL, pgx.NamedArgs{"tenant": tenant, "name": name, "actor": who.ID}, scanPing)); err != nil {
+		args := pgx.NamedArgs{"tenant": tenant, "name": name, "actor": who.ID}
+		if ping, err = one(rows(ctx, tx, pingSQL, args, scanPing)); err != nil {
 			return err
 		}
 		batch := &pgx.Batch{}
@@ -87,6 +88,39 @@ func (d *DB) WatchHeartbeats(ctx context.Context, beats []alerting.Heartbeat, ro
 		return 0, explain(ctx, err, "look at the alerts of heartbeats")
 	}
 	return len(told), d.ReceiveAlerts(ctx, access.System("heartbeats"), told, routing)
+}
+
+// What a heartbeat raised is known by the alert's name and by its having been pinged; what others call so is theirs.
+const undefinedBeatsSQL = `
+select a.tenant_id, a.fingerprint, a.labels, a.annotations, a.starts_at, clock_timestamp()
+from alerts a
+where a.open and a.ends_at > clock_timestamp() and a.labels @> @name
+    and exists (select from heartbeats h where (h.tenant_id, h.name) = (a.tenant_id, a.labels->>'heartbeat'))
+    and (a.tenant_id, a.fingerprint) not in (select * from unnest(@tenants::text[], @fingerprints::text[]))`
+
+// EndUndefinedHeartbeats ends the alerts of heartbeats that are not defined any more, and returns how many; beats are those
+// that are.
+func (d *DB) EndUndefinedHeartbeats(ctx context.Context, beats []alerting.Heartbeat, routing Routing) (int, error) {
+	var defined []alerting.Alert
+	for _, h := range beats {
+		if a, ok := h.Alert(time.Now(), time.Now()); ok { // its labels matter, not its times
+			defined = append(defined, a)
+		}
+	}
+	args := pgx.NamedArgs{
+		"name":         map[string]string{"alertname": alerting.HeartbeatMissed},
+		"tenants":      column(defined, func(a alerting.Alert) string { return a.Tenant }),
+		"fingerprints": column(defined, func(a alerting.Alert) string { return a.Fingerprint }),
+	}
+	over, err := read(ctx, d.paging, access.Operator(), undefinedBeatsSQL, args, func(row pgx.CollectableRow) (a alerting.Alert, err error) {
+		err = row.Scan(&a.Tenant, &a.Fingerprint, &a.Labels, &a.Annotations, &a.StartsAt, &a.UpdatedAt)
+		a.EndsAt = a.UpdatedAt
+		return a, err
+	})
+	if err != nil || len(over) == 0 {
+		return 0, explain(ctx, err, "look for heartbeats that are not defined")
+	}
+	return len(over), d.ReceiveAlerts(ctx, access.System("heartbeats"), over, routing)
 }
 
 // newsOf leaves out the alerts that are known to fire for long enough, and the ended that do not fire.

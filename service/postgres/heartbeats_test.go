@@ -16,6 +16,10 @@ func TestAMissedHeartbeatOpensAnIncidentAndAPingEndsIt(t *testing.T) {
 	db, conn := openBoth(t)
 	ctx := context.Background()
 	beats := []alerting.Heartbeat{{Name: "backup", Interval: time.Hour, Service: "db", Severity: "critical"}, {Name: "never", Interval: time.Minute, Severity: "critical"}}
+	undefined := func(defined ...alerting.Heartbeat) int {
+		t.Helper()
+		return must(db.EndUndefinedHeartbeats(ctx, defined, routing))(t)
+	}
 	watch := func() int { t.Helper(); return must(db.WatchHeartbeats(ctx, beats, routing))(t) }
 	if n := watch(); n != 0 {
 		t.Errorf("%d alerts of heartbeats that were never pinged", n)
@@ -44,6 +48,14 @@ func TestAMissedHeartbeatOpensAnIncidentAndAPingEndsIt(t *testing.T) {
 	}
 	if n := watch(); n != 0 {
 		t.Errorf("%d alerts end twice", n)
+	}
+	do(t, conn, "update heartbeats set last_at = last_at - interval '60 minutes'")
+	receive(t, db, alert(alerting.HeartbeatMissed, "critical", "heartbeat", "of another system"))
+	if n := watch() + 10*undefined(beats...); n != 1 {
+		t.Errorf("%d alerts are told or end", n)
+	}
+	if n := undefined(); n != 1 {
+		t.Errorf("%d alerts end with their definition, want 1", n)
 	}
 }
 

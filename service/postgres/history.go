@@ -3,20 +3,21 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/internal/access"
-	"github.com/prometheus/alertmanager/pkg/labels"
 )
 
 const insertAlertEventsSQL = `
 insert into alert_events (tenant_id, alert_id, fingerprint, at, kind, starts_at, ends_at, verdict)
 select tenant, alert, fingerprint, @now, kind, starts, ends, verdict::jsonb
-from unnest(@tenants::text[], @alerts::bigint[], @fingerprints::text[], @kinds::text[], @starts::timestamptz[], @ends::timestamptz[],
-    @verdicts::text[]) with ordinality as e (tenant, alert, fingerprint, kind, starts, ends, verdict, n)
+from unnest(@tenants::text[], @alerts::bigint[], @fingerprints::text[], @kinds::text[], @starts::timestamptz[],
+    @ends::timestamptz[], @verdicts::text[]) with ordinality as e (tenant, alert, fingerprint, kind, starts, ends, verdict, n)
 order by n`
 
 // writeHistory queues what happened to the alerts.
@@ -85,7 +86,8 @@ func alike(a, b *alerting.Verdict) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return slices.Equal(a.SilencedBy, b.SilencedBy) && slices.Equal(a.MutedBy, b.MutedBy) && (len(a.InhibitedBy) > 0) == (len(b.InhibitedBy) > 0)
+	return slices.Equal(a.SilencedBy, b.SilencedBy) && slices.Equal(a.MutedBy, b.MutedBy) &&
+		(len(a.InhibitedBy) > 0) == (len(b.InhibitedBy) > 0)
 }
 
 // identical reports whether both say the same word by word.
@@ -94,19 +96,36 @@ func identical(a, b *alerting.Verdict) bool {
 }
 
 const alertEventsSQL = `
-select e.id, e.tenant_id, e.alert_id, e.fingerprint, a.labels, e.at, e.kind, e.starts_at, e.ends_at, coalesce(a.incident_id::text, ''), e.verdict
-from alert_events e join alerts a on (a.tenant_id, a.id) = (e.tenant_id, e.alert_id)
-where (@fingerprint = '' or e.fingerprint = @fingerprint) and (cardinality(@kinds::text[]) = 0 or e.kind = any(@kinds))
-    and (@from::timestamptz is null or e.at >= @from) and (@to::timestamptz is null or e.at < @to)
-    and (@labels::jsonb = '{}' or a.labels @> @labels) and (@before = 0 or e.id < @before)
-order by e.id desc
-limit @most`
+with e as materialized (
+    select * from alert_events where %s order by id desc limit @most
+)
+select e.id, e.tenant_id, e.alert_id, e.fingerprint, a.labels, e.at, e.kind, e.starts_at, e.ends_at,
+    coalesce(a.incident_id::text, ''), e.verdict
+from e join alerts a on (a.tenant_id, a.id) = (e.tenant_id, e.alert_id)
+order by e.id desc`
+
+// historyConditions are those that the filter sets, so that each question is planned for what it asks.
+func historyConditions(f alerting.HistoryFilter) (where string, args pgx.NamedArgs) {
+	conditions := []string{"true"}
+	args = pgx.NamedArgs{}
+	add := func(set bool, condition, name string, value any) {
+		if set {
+			conditions, args[name] = append(conditions, condition), value
+		}
+	}
+	add(f.Fingerprint != "", "fingerprint = @fingerprint", "fingerprint", f.Fingerprint)
+	add(len(f.Kinds) > 0, "kind = any(@kinds)", "kinds", column(f.Kinds, func(k alerting.EventKind) string { return string(k) }))
+	add(!f.From.IsZero(), "at >= @from", "from", f.From)
+	add(!f.To.IsZero(), "at < @to", "to", f.To)
+	add(f.Before != 0, "id < @before", "before", f.Before)
+	return strings.Join(conditions, " and "), args
+}
 
 const (
 	historyUsual = 100
 	historyMost  = 1000
-	historyChunk = 1000
-	historyReads = 20 // chunks that one question looks through for matchers that the database does not understand
+	historyChunk = 2000
+	historyReads = 25 // chunks that one question looks through for what its matchers select
 )
 
 // AlertHistory returns what happened to the alerts in scope, the newest first. Matchers that match little may give a page
@@ -114,23 +133,20 @@ const (
 func (d *DB) AlertHistory(ctx context.Context, scope access.Scope, f alerting.HistoryFilter) (alerting.HistoryPage, error) {
 	limit := clamp(f.Limit, historyUsual, historyMost)
 	page := alerting.HistoryPage{Events: []alerting.Event{}}
-	exact, rest := split(f.Matchers)
 	most := limit
-	if len(rest) > 0 {
+	if len(f.Matchers) > 0 {
 		most = historyChunk
 	}
-	args := pgx.NamedArgs{
-		"fingerprint": f.Fingerprint, "kinds": column(f.Kinds, func(k alerting.EventKind) string { return string(k) }),
-		"from": timeOrNull(f.From), "to": timeOrNull(f.To), "labels": pairs(exact), "before": f.Before, "most": most,
-	}
 	for range historyReads {
-		found, err := read(ctx, d.api, scope, alertEventsSQL, args, scanAlertEvent)
+		where, args := historyConditions(f)
+		args["most"] = most
+		found, err := read(ctx, d.api, scope, fmt.Sprintf(alertEventsSQL, where), args, scanAlertEvent)
 		if err != nil {
 			return page, explain(ctx, err, "read the history of alerts")
 		}
 		for n, e := range found {
 			page.Next = e.ID
-			if !rest.Match(e.Labels) {
+			if !f.Matchers.Match(e.Labels) {
 				continue
 			}
 			page.Events = append(page.Events, e)
@@ -142,30 +158,17 @@ func (d *DB) AlertHistory(ctx context.Context, scope access.Scope, f alerting.Hi
 			page.Next = 0
 			return page, nil
 		}
-		args["before"] = page.Next
+		f.Before = page.Next
 	}
 	return page, nil
 }
 
-// split parts the matchers that say that a label has a value from the others: those the database looks for itself.
-func split(matchers alerting.Matchers) (exact map[string]string, rest alerting.Matchers) {
-	exact = map[string]string{}
-	for _, m := range matchers {
-		if _, again := exact[m.Name]; m.Type == labels.MatchEqual && m.Value != "" && !again {
-			exact[m.Name] = m.Value
-		} else {
-			rest = append(rest, m)
-		}
-	}
-	return exact, rest
-}
-
 func scanAlertEvent(row pgx.CollectableRow) (e alerting.Event, err error) {
-	return e, row.Scan(&e.ID, &e.Tenant, &e.Alert, &e.Fingerprint, &e.Labels, &e.At, &e.Kind, &e.StartsAt, &e.EndsAt, &e.Incident, &e.Verdict)
+	return e, row.Scan(&e.ID, &e.Tenant, &e.Alert, &e.Fingerprint, &e.Labels, &e.At, &e.Kind, &e.StartsAt, &e.EndsAt,
+		&e.Incident, &e.Verdict)
 }
 
-// Alerts that belong to an incident stay as long as the incident; of others, and of what happened, no more is kept than
-// asked for.
+// An alert goes after all that happened to it, and not before its incident was resolved as long ago.
 const forgetEventsSQL = `
 delete from alert_events where (tenant_id, id) in (
     select tenant_id, id from alert_events where at < clock_timestamp() - @keep::interval order by at limit @most)`
@@ -175,9 +178,11 @@ delete from alerts where (tenant_id, id) in (
     select a.tenant_id, a.id
     from alerts a
     where not a.open and a.updated_at < clock_timestamp() - @keep::interval
-        and not exists (select from alert_events e where (e.tenant_id, e.fingerprint, e.alert_id) = (a.tenant_id, a.fingerprint, a.id))
+        and not exists (
+            select from alert_events e where (e.tenant_id, e.fingerprint, e.alert_id) = (a.tenant_id, a.fingerprint, a.id))
         and (a.incident_id is null or exists (
-            select from incidents i where (i.tenant_id, i.id) = (a.tenant_id, a.incident_id) and i.resolved_at < clock_timestamp() - @keep::interval))
+            select from incidents i
+            where (i.tenant_id, i.id) = (a.tenant_id, a.incident_id) and i.resolved_at < clock_timestamp() - @keep::interval))
     limit @most)`
 
 const forgetBatch = 5000

@@ -103,3 +103,31 @@ func TestOldAlertsAreForgottenAndFiringOnesAreNot(t *testing.T) {
 		t.Errorf("%d rows of today were forgotten", n)
 	}
 }
+
+func TestEachFiringOfAnAlertIsOneRowAndAnEndedOneStaysEnded(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	a, other, unknown := alert("Hello", "critical", "service", "shop"), alert("Hello", "critical", "service", "cart"), alert("Never", "critical")
+	changed := again(a)
+	changed.Annotations = map[string]string{"summary": "another word for it"}
+	for _, batch := range [][]alerting.Alert{{a, a}, {a}, {changed}, {other}, {ended(unknown)}} {
+		receive(t, db, batch...)
+	}
+	rowsOf := func(fingerprint string) int {
+		return value[int](t, conn, "select count(*)::int from alerts where fingerprint = $1", fingerprint)
+	}
+	for name, c := range map[string]struct{ got, want int }{
+		"the same told four times": {rowsOf(a.Fingerprint), 1}, "another service's": {rowsOf(other.Fingerprint), 1}, "ended and unknown": {rowsOf(unknown.Fingerprint), 0},
+		"incidents": {len(all(t, db)), 2}, "pages": {pagesSent(t, conn), 2}, "events": {value[int](t, conn, "select count(*)::int from alert_events"), 2},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %d, want %d", name, c.got, c.want)
+		}
+	}
+	receive(t, db, ended(a))
+	receive(t, db, ended(a))
+	receive(t, db, again(a))
+	if n, open := rowsOf(a.Fingerprint), value[int](t, conn, "select count(*)::int from alerts where fingerprint = $1 and open", a.Fingerprint); n != 2 || open != 1 {
+		t.Errorf("after it ended and fired again there are %d rows, %d of them open", n, open)
+	}
+}

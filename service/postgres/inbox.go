@@ -52,8 +52,10 @@ type inbox struct {
 type serviceKey struct{ tenant, service string }
 
 func newInbox() *inbox {
-	return &inbox{backlog: map[serviceKey]int{}, done: map[int64]chan struct{}{}, counts: map[int64]*posting{}, hurried: map[string]int{},
-		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
+	return &inbox{
+		backlog: map[serviceKey]int{}, hurried: map[string]int{}, done: map[int64]chan struct{}{}, counts: map[int64]*posting{},
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+	}
 }
 
 // posting is one row to be, and what became of it.
@@ -386,7 +388,8 @@ with recursive posters as (
         select * from inbox i where i.tenant_id = p.tenant_id and i.parked_at is null order by i.urgent desc, i.id limit @most
     ) as of_one
 ), next as (
-    select *, sum(alerts) over (order by urgent desc, turn, id) - alerts as before from turns order by urgent desc, turn, id limit @most
+    select *, sum(alerts) over (order by urgent desc, turn, id) - alerts as before
+    from turns order by urgent desc, turn, id limit @most
 )
 select id, tenant_id, actor, name, role, urgent, body, trace from next where before < @alerts order by urgent desc, turn, id`
 

@@ -24,6 +24,7 @@ type intake struct {
 	trace   string              // W3C traceparent of the request
 	traces  map[alertKey]string // of each alert its own, where several requests are worked off together
 	judge   *alerting.Judge     // nil where nothing can keep an alert from paging
+	words   map[string]string   // for people, of silences by id and of alerts by fingerprint
 
 	aside     []telling // no incident hears of them
 	refreshed []telling // firing as before
@@ -71,6 +72,7 @@ func (t telling) released() bool { return t.stored.Verdict != nil && t.alert.Ver
 type working struct {
 	incidents.Incident
 	isNew    bool
+	touched  bool
 	changes  []incidents.Change
 	gathered int      // alerts that joined it as a storm
 	last     *telling // the last alert of a storm that ended
@@ -78,8 +80,10 @@ type working struct {
 }
 
 func (w *working) apply(c incidents.Change) {
-	w.Incident = c.Incident
-	w.changes = append(w.changes, c)
+	w.Incident, w.touched = c.Incident, true
+	if len(c.Events) > 0 || len(c.Pages) > 0 || c.CancelPages {
+		w.changes = append(w.changes, c)
+	}
 }
 
 // stillFiringGrace is how long an alert may keep firing after somebody resolved its incident by hand, before it counts as
@@ -285,7 +289,7 @@ func (in *intake) writeIncident(w writes, i *working) {
 	if i.closed {
 		w.Queue(closeGroupSQL, pgx.NamedArgs{"tenant": i.Tenant, "id": i.ID, "group": i.GroupKey})
 	}
-	if len(i.changes) == 0 {
+	if !i.touched {
 		return
 	}
 	if i.isNew {
@@ -301,6 +305,9 @@ func (in *intake) writeIncident(w writes, i *working) {
 	}
 	for _, c := range i.changes {
 		w.rest(c)
+	}
+	if len(i.changes) == 0 {
+		w.rest(incidents.Change{Incident: i.Incident})
 	}
 	if i.State == incidents.Resolved {
 		in.audit(w, i, "incident.resolve")

@@ -75,7 +75,8 @@ func (in *intake) askLately(batch *pgx.Batch) {
 const joinedSQL = `
 select incident_id::text, max(at)
 from timeline
-where kind in ('opened', 'alert_joined', 'flapping') and (tenant_id, incident_id) in (select * from unnest(@tenants::text[], @ids::uuid[]))
+where kind in ('opened', 'alert_joined', 'flapping')
+    and (tenant_id, incident_id) in (select * from unnest(@tenants::text[], @ids::uuid[]))
 group by incident_id`
 
 // askJoined asks when the latest alerts of the locked incidents came, where the time in which more may join is bounded.

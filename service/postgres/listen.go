@@ -23,7 +23,8 @@ const (
 	topicToken = "token" // one was revoked
 )
 
-var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection, TopicSilence, TopicHeartbeat}
+var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection, TopicSilence,
+	TopicHeartbeat}
 
 // Change tells that something was committed. It carries no data: read what is needed.
 type Change struct {

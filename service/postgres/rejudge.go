@@ -13,12 +13,12 @@ import (
 	"github.com/nines-sre/nines/internal/access"
 )
 
-const (
-	rejudgeBatch = 200 // alerts changed in one transaction
+const rejudgeBatch = 200 // alerts changed in one transaction
 
-	// After a change all alerts are looked at again for this long, since an intake that began before it may be
-	// committed after the first look; and from time to time for good measure.
-	rejudgeAfter = 10 * time.Second
+// After a change all alerts are looked at several times, since an intake that began before it may be committed after the
+// first look: at first every second, then at growing intervals, and from time to time for good measure.
+const (
+	rejudgeSoon  = time.Second
 	rejudgeEvery = 30 * time.Second
 )
 
@@ -37,7 +37,10 @@ func (b *bench) due(basis string, now time.Time) bool {
 	if basis != b.basis {
 		b.basis, b.changed = basis, now
 	}
-	return now.Sub(b.changed) < rejudgeAfter || now.Sub(b.looked) >= rejudgeEvery
+	if b.looked.Before(b.changed) {
+		return true
+	}
+	return now.Sub(b.looked) >= min(max(b.looked.Sub(b.changed)/2, rejudgeSoon), rejudgeEvery)
 }
 
 func (b *bench) done(now time.Time) {
@@ -115,7 +118,7 @@ func (in *intake) judgeAll(ctx context.Context) (basis string, err error) {
 		}
 	}
 	if len(silences)+len(firing)+len(open) > 0 {
-		in.judge = alerting.NewJudge(rules, silences, firing, in.now)
+		in.seat(silences, firing)
 	}
 	keys := column(firing, keyOf)
 	slices.SortFunc(keys, func(a, b alertKey) int {
@@ -144,7 +147,8 @@ func (d *DB) rejudge(ctx context.Context, routing Routing, some []stored) (n int
 			return err
 		}
 		locked, err := rows(ctx, tx, lockFiringSQL, pgx.NamedArgs{
-			"now": now, "tenants": column(some, func(s stored) string { return s.Tenant }), "ids": column(some, func(s stored) int64 { return s.id }),
+			"now": now, "tenants": column(some, func(s stored) string { return s.Tenant }),
+			"ids": column(some, func(s stored) int64 { return s.id }),
 		}, scanStored)
 		if err != nil {
 			return err

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -189,7 +190,7 @@ func (in *intake) conclude(w *working) {
 	}
 	switch v := in.voicesOf(w.ID); {
 	case w.Held == "" && v.firing > 0 && v.loud == 0:
-		w.apply(w.Hold(v.why(), in.now))
+		w.apply(w.Hold(in.why(v.muted), in.now))
 	case w.Held != "" && v.loud > 0:
 		w.apply(w.Release(in.now))
 	}
@@ -203,7 +204,8 @@ type voices struct {
 }
 
 const voicesSQL = `
-select incident_id::text, count(*), count(*) filter (where verdict is null), (array_agg(verdict) filter (where verdict is not null))[1]
+select incident_id::text, count(*), count(*) filter (where verdict is null),
+    min(verdict::text)::jsonb
 from alerts
 where open and (tenant_id, incident_id) in (select * from unnest(@tenants::text[], @ids::uuid[]))
 group by incident_id`
@@ -265,17 +267,15 @@ func (v *voices) count(verdict *alerting.Verdict, by int) {
 	}
 }
 
-// why names what holds an incident of which nothing may page.
-func (v *voices) why() string {
-	switch m := v.muted; {
-	case m == nil:
+// why names what holds an incident of which nothing may page, by what suppresses one of its alerts.
+func (in *intake) why(v *alerting.Verdict) string {
+	switch {
+	case v == nil:
 		return "all of its alerts are suppressed"
-	case len(m.MutedBy) > 0:
-		return "maintenance window " + m.MutedBy[0]
-	case len(m.SilencedBy) > 0:
-		return "silence " + m.SilencedBy[0]
-	case len(m.InhibitedBy) > 0:
-		return "alert " + m.InhibitedBy[0] + ", which explains it"
+	case len(v.MutedBy) > 0:
+		return "maintenance window " + v.MutedBy[0]
+	case len(v.SilencedBy) > 0:
+		return cmp.Or(in.words[v.SilencedBy[0]], "silence "+v.SilencedBy[0])
 	}
-	return "all of its alerts are suppressed"
+	return cmp.Or(in.words[v.InhibitedBy[0]], "alert "+v.InhibitedBy[0]) + ", which explains it"
 }

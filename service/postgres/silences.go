@@ -41,6 +41,9 @@ func (d *DB) PutSilence(ctx context.Context, who access.Principal, s alerting.Si
 		}
 		batch := &pgx.Batch{}
 		if s.ID == "" {
+			if err := roomForSilence(ctx, tx, s.Tenant, now); err != nil {
+				return err
+			}
 			made = inMicroseconds(s.Begin(uuid.NewString(), now))
 			keepSilence(batch, who, made, "silence.create")
 			return send(ctx, tx, batch)
@@ -62,6 +65,19 @@ func (d *DB) PutSilence(ctx context.Context, who access.Principal, s alerting.Si
 		return send(ctx, tx, batch)
 	})
 	return made, explain(ctx, err, "keep a silence")
+}
+
+// Every silence in force is looked at for every alert, so their number is bounded.
+const maxSilences = 2000
+
+const countSilencesSQL = `select count(*) from silences where tenant_id = @tenant and ends_at > @now`
+
+func roomForSilence(ctx context.Context, tx querier, tenant string, now time.Time) error {
+	n, err := one(rows(ctx, tx, countSilencesSQL, pgx.NamedArgs{"tenant": tenant, "now": now}, pgx.RowTo[int]))
+	if err == nil && n >= maxSilences {
+		return fault.New(fault.Conflict, "there are %d silences already; expire some, or write one whose matchers say more", n)
+	}
+	return err
 }
 
 // inMicroseconds gives the silence the times that PostgreSQL can keep, so that what is told back is told again unchanged.
@@ -117,8 +133,8 @@ with version as (
 )
 insert into silences (tenant_id, id, matchers, starts_at, ends_at, updated_at, created_by, comment)
 values (@tenant, @id, @matchers, @starts, @ends, @updated, @by, @comment)
-on conflict (tenant_id, id) do update set matchers = excluded.matchers, starts_at = excluded.starts_at, ends_at = excluded.ends_at,
-    updated_at = excluded.updated_at, created_by = excluded.created_by, comment = excluded.comment`
+on conflict (tenant_id, id) do update set matchers = excluded.matchers, starts_at = excluded.starts_at,
+    ends_at = excluded.ends_at, updated_at = excluded.updated_at, created_by = excluded.created_by, comment = excluded.comment`
 
 // keepSilence queues a version of a silence with its audit record.
 func keepSilence(batch *pgx.Batch, who access.Principal, s alerting.Silence, action string) {
@@ -167,6 +183,10 @@ func (d *DB) Silence(ctx context.Context, scope access.Scope, id string) (alerti
 	return found[0], nil
 }
 
+func scanSilenceVersion(row pgx.CollectableRow) (v alerting.SilenceVersion, err error) {
+	return v, row.Scan(append(silenceFields(&v.Silence), &v.Version, &v.Actor, &v.Name)...)
+}
+
 func (d *DB) silences(ctx context.Context, scope access.Scope, kept time.Duration, id string) ([]alerting.Silence, error) {
 	found, err := read(ctx, d.api, scope, silencesSQL, pgx.NamedArgs{"id": id, "kept": kept, "most": mostSilences}, scanSilence)
 	return found, explain(ctx, err, "read silences")
@@ -184,9 +204,7 @@ func (d *DB) SilenceHistory(ctx context.Context, scope access.Scope, id string) 
 	if !isUUID(id) {
 		return nil, noSilence(id)
 	}
-	found, err := read(ctx, d.api, scope, silenceHistorySQL, pgx.NamedArgs{"id": id}, func(row pgx.CollectableRow) (v alerting.SilenceVersion, err error) {
-		return v, row.Scan(append(silenceFields(&v.Silence), &v.Version, &v.Actor, &v.Name)...)
-	})
+	found, err := read(ctx, d.api, scope, silenceHistorySQL, pgx.NamedArgs{"id": id}, scanSilenceVersion)
 	if err == nil && len(found) == 0 {
 		err = noSilence(id)
 	}

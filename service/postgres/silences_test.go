@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -266,4 +267,63 @@ func TestATenantsSilenceConcernsItsOwnAlertsAlone(t *testing.T) {
 	if n := len(must(db.Silences(context.Background(), access.Tenant("globex"), alerting.SilenceFilter{}))(t)); n != 0 {
 		t.Errorf("globex sees %d silences of others", n)
 	}
+}
+
+func TestAHeldIncidentSaysWhoseSilenceHoldsIt(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	a := alert("Down", "critical", "service", "shop")
+	receive(t, db, a)
+	s := put(t, db, silence("shop"))
+	rejudge(t, db, routing)
+	if got, want := only(t, db).Held, "silence of ana until "+s.EndsAt.Format("2006-01-02 15:04 UTC")+" (deploy)"; got != want {
+		t.Errorf("held by %q, want %q", got, want)
+	}
+}
+
+func TestAJudgeTellsATenantNothingOfOthersSilences(t *testing.T) {
+	t.Parallel()
+	db := open(t)
+	ctx := context.Background()
+	mine := must(db.PutSilence(ctx, acme, silence("shop")))(t)
+	general := put(t, db, silence("shop"))
+	foreign := silence("shop")
+	foreign.Tenant = "globex"
+	put(t, db, foreign)
+	later := silence("shop")
+	later.StartsAt = later.StartsAt.Add(30 * time.Minute)
+	put(t, db, later)
+	a := alert("Down", "critical", "service", "shop")
+	a.Tenant = "acme"
+	rules := during(time.Now(), time.Now().Add(time.Hour))
+	rules.Rules.Maintenance[0].Tenant = "globex"
+	for name, c := range map[string]struct {
+		scope access.Scope
+		want  int // silences and windows that are explained
+	}{"acme": {access.Tenant("acme"), 3}, "the operator": {access.Operator(), 5}} {
+		judge := must(db.Judge(ctx, c.scope, rules))(t)
+		if v := judge.Verdict(a); len(v.SilencedBy) != 2 || !slices.Contains(v.SilencedBy, mine.ID) || !slices.Contains(v.SilencedBy, general.ID) {
+			t.Errorf("to %s the alert is silenced by %v", name, v.SilencedBy)
+		}
+		n := 0
+		for _, f := range judge.Explain(a) {
+			if f.Step == "silence" || f.Step == "maintenance" {
+				n++
+			}
+		}
+		if n != c.want {
+			t.Errorf("%s is told of %d silences and windows, want %d", name, n, c.want)
+		}
+	}
+}
+
+func TestSilencesAreBounded(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	do(t, conn, `insert into silences (tenant_id, id, matchers, starts_at, ends_at, updated_at, created_by, comment)
+		select '', gen_random_uuid(), '[]', now(), now() + interval '1 hour', now(), '', '' from generate_series(1, 2000)`)
+	if _, err := db.PutSilence(context.Background(), responder, silence("shop")); !fault.Is(err, fault.Conflict) {
+		t.Errorf("one too many: %v", err)
+	}
+	must(db.PutSilence(context.Background(), acme, silence("shop")))(t)
 }

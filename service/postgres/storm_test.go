@@ -100,7 +100,9 @@ func TestTheInboxGivesEachTenantItsTurn(t *testing.T) {
 		t.Fatal(err)
 	}
 	work(t, db)
-	waitUntil(t, func() bool { return value[int64](t, conn, "select count(*) from incidents where tenant_id = 'globex'") == 1 })
+	waitUntil(t, func() bool {
+		return value[int64](t, conn, "select count(*) from incidents where tenant_id = 'globex'") == 1
+	})
 	if n := value[int64](t, conn, "select count(*) from incidents where opened_at < (select opened_at from incidents where tenant_id = 'globex')"); n > 600 {
 		t.Errorf("%d incidents of the tenant that floods were opened before the other's first", n)
 	}
@@ -129,5 +131,30 @@ func TestARouteMayDropAlertsAndBoundTheirIncidents(t *testing.T) {
 	receiveBy(t, db, by, alert("Four", "critical"))
 	if n := len(all(t, db)); n != 2 {
 		t.Errorf("%d incidents", n)
+	}
+}
+
+func TestTroubleThatCameAndWentLatelyIsKeptOpenLonger(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	a := alert("Down", "critical", "service", "shop")
+	waits := func() time.Duration {
+		t.Helper()
+		receive(t, db, again(a))
+		receive(t, db, ended(a))
+		i := openIncidents(t, db)[0]
+		return i.ResolveAt.Sub(i.UpdatedAt)
+	}
+	if got := waits(); got != 10*time.Second {
+		t.Errorf("the first time it is kept open for %s", got)
+	}
+	calm(t, db, conn)
+	if got := waits(); got != 2*time.Minute {
+		t.Errorf("the second time it is kept open for %s", got)
+	}
+	calm(t, db, conn)
+	do(t, conn, "update incidents set resolved_at = resolved_at - interval '31 minutes'")
+	if got := waits(); got != 10*time.Second {
+		t.Errorf("much later it is kept open for %s", got)
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
 )
 
 // Routing is what the definitions in force say of alerts: what keeps them from paging, and where they go otherwise.
@@ -40,8 +42,42 @@ func (in *intake) convene(ctx context.Context, told []alerting.Alert, silences [
 		}
 		firing = after(stored, told, rules, in.now)
 	}
-	in.judge = alerting.NewJudge(rules, silences, firing, in.now)
+	in.seat(silences, firing)
 	return nil
+}
+
+// seat makes the judge, and remembers the words for what it finds.
+func (in *intake) seat(silences []alerting.Silence, firing []alerting.Alert) {
+	in.judge = alerting.NewJudge(in.routing.Rules, silences, firing, in.now)
+	in.words = make(map[string]string, len(silences)+len(firing))
+	for _, s := range silences {
+		in.words[s.ID] = wordsOfSilence(s)
+	}
+	for _, a := range firing {
+		in.words[a.Fingerprint] = strings.TrimSpace("alert " + a.Labels["alertname"] + " " + serviceLabel(a.Labels))
+	}
+}
+
+func wordsOfSilence(s alerting.Silence) string {
+	words := "silence"
+	if s.CreatedBy != "" {
+		words += " of " + s.CreatedBy
+	}
+	words += " until " + s.EndsAt.UTC().Format("2006-01-02 15:04 UTC")
+	if s.Comment != "" {
+		words += " (" + short(s.Comment) + ")"
+	}
+	return words
+}
+
+const longestComment = 80 // characters of a comment, on a timeline
+
+func short(comment string) string {
+	comment = strings.Join(strings.Fields(comment), " ")
+	if runes := []rune(comment); len(runes) > longestComment {
+		return string(runes[:longestComment-1]) + "…"
+	}
+	return comment
 }
 
 // tenantsOf are the tenants of alerts, and the operator, whose alerts concern everybody's.
@@ -94,4 +130,47 @@ func (in *intake) verdict(a alerting.Alert) *alerting.Verdict {
 		return &v
 	}
 	return nil
+}
+
+const silencesNotExpiredSQL = `
+select ` + silenceColumns + `
+from silences
+where ends_at > @now and (@everyone or tenant_id = any(@tenants::text[]))
+order by ends_at, id`
+
+// Judge returns a judge over all that may keep the scope's alerts from paging now, who can explain what becomes of one;
+// silences that have not begun are among it. What concerns other tenants alone is not.
+func (d *DB) Judge(ctx context.Context, scope access.Scope, routing Routing) (*alerting.Judge, error) {
+	tenants, rules := []string(nil), routing.Rules
+	if !scope.IsOperator() {
+		tenants = []string{"", scope.TenantName()}
+		rules = rulesFor(tenants, rules)
+	}
+	var judge *alerting.Judge
+	err := d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
+		args := pgx.NamedArgs{"now": now, "everyone": tenants == nil, "tenants": tenants}
+		silences, err := rows(ctx, tx, silencesNotExpiredSQL, args, scanSilence)
+		if err != nil {
+			return err
+		}
+		firing, err := sources(ctx, tx, rules, now, tenants)
+		judge = alerting.NewJudge(rules, silences, firing, now)
+		return err
+	})
+	return judge, explain(ctx, err, "judge alerts")
+}
+
+func rulesFor(tenants []string, rules alerting.Rules) alerting.Rules {
+	own := alerting.Rules{Inhibit: rules.Inhibit}
+	for _, w := range rules.Maintenance {
+		if slices.Contains(tenants, w.Tenant) {
+			own.Maintenance = append(own.Maintenance, w)
+		}
+	}
+	for _, r := range rules.Routes {
+		if slices.Contains(tenants, r.Tenant) {
+			own.Routes = append(own.Routes, r)
+		}
+	}
+	return own
 }

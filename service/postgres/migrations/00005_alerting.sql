@@ -48,9 +48,13 @@ create table alert_events (
     verdict     jsonb,
     constraint alert_events_pkey primary key (tenant_id, id)
 );
-create index alert_events_alert on alert_events (tenant_id, fingerprint, id);
-create index alert_events_at on alert_events using brin (at) with (pages_per_range = 32);
+create index alert_events_newest on alert_events (id);
+create index alert_events_alert on alert_events (fingerprint, id);
+create index alert_events_at on alert_events (at);
+create index alerts_ended on alerts (updated_at) where not open;
 
+-- What is known of alerts so far. Row security is forced, so the migration says whose rows it means.
+select set_config('app.scope', 'operator', true);
 insert into alert_events (tenant_id, alert_id, fingerprint, at, kind, starts_at, ends_at)
 select tenant_id, id, fingerprint, at, kind, starts_at, ends_at
 from (
