@@ -125,6 +125,13 @@ func (w *world) PingHeartbeat(ctx context.Context, who access.Principal, name st
 	return alerting.Ping{Tenant: who.Tenant, Name: name, LastAt: time.Now(), Actor: who.ID}, w.gate(ctx)
 }
 
+func (w *world) PingWithKey(ctx context.Context, name, key string) (alerting.Ping, error) {
+	if key != "the-right-key" {
+		return alerting.Ping{}, fault.New(fault.Unauthorized, "this is not the key of heartbeat %q", name)
+	}
+	return alerting.Ping{Name: name, LastAt: time.Now()}, w.gate(ctx)
+}
+
 func (w *world) HeartbeatStates(ctx context.Context, scope access.Scope) ([]alerting.HeartbeatState, error) {
 	all := []alerting.HeartbeatState{
 		{Heartbeat: alerting.Heartbeat{Name: "acme-backup", Tenant: "acme", Interval: time.Hour, Severity: "critical"}},

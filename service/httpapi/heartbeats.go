@@ -12,6 +12,11 @@ type heartbeatInput struct {
 	Name string `path:"name" maxLength:"200" doc:"The heartbeat's name." example:"nightly-backup"`
 }
 
+type keyInput struct {
+	Name string `path:"name" maxLength:"200" doc:"The heartbeat's name." example:"nightly-backup"`
+	Key  string `path:"key" maxLength:"200" doc:"The heartbeat's own key, as its definition names where it is kept."`
+}
+
 // heartbeat is a heartbeat as shown; durations are in seconds.
 type heartbeat struct {
 	Name     string            `json:"name" example:"nightly-backup"`
@@ -45,6 +50,11 @@ func (a *API) mountHeartbeats() {
 		summary: "Say that something is alive", about: about}, a.pingHeartbeat)
 	register(a, operation{id: "ping-heartbeat-by-get", method: get, path: "/heartbeats/{name}/ping", tag: tag, role: access.Responder, audience: anyone,
 		summary: "Say that something is alive, for clients that can only GET", about: about}, a.pingHeartbeat)
+	keyed := "For jobs that have no API token: the address itself is the secret, so keep it as one."
+	register(a, operation{id: "ping-heartbeat-with-key", method: post, path: "/heartbeats/{name}/ping/{key}", tag: tag, role: public, audience: anyone,
+		summary: "Say that something is alive, with the heartbeat's own key", about: keyed}, a.pingWithKey)
+	register(a, operation{id: "ping-heartbeat-with-key-by-get", method: get, path: "/heartbeats/{name}/ping/{key}", tag: tag, role: public, audience: anyone,
+		summary: "Say that something is alive, with the heartbeat's own key, for clients that can only GET", about: keyed}, a.pingWithKey)
 }
 
 func (a *API) heartbeats(ctx context.Context, _ *none) (*body[heartbeatList], error) {
@@ -65,5 +75,10 @@ func shownHeartbeat(h alerting.HeartbeatState) heartbeat {
 
 func (a *API) pingHeartbeat(ctx context.Context, in *heartbeatInput) (*body[ping], error) {
 	heard, err := a.deps.Heartbeats.PingHeartbeat(ctx, access.PrincipalOf(ctx), in.Name)
+	return show(ping{Name: in.Name, LastAt: heard.LastAt}, err)
+}
+
+func (a *API) pingWithKey(ctx context.Context, in *keyInput) (*body[ping], error) {
+	heard, err := a.deps.Heartbeats.PingWithKey(ctx, in.Name, in.Key)
 	return show(ping{Name: in.Name, LastAt: heard.LastAt}, err)
 }

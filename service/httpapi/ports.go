@@ -111,6 +111,8 @@ type Silences interface {
 // Heartbeats notes who is alive. A heartbeat that is not defined, or another tenant's, is a fault.NotFound.
 type Heartbeats interface {
 	PingHeartbeat(ctx context.Context, who access.Principal, name string) (alerting.Ping, error)
+	// PingWithKey is a ping by whoever has the heartbeat's own key; any other is a fault.Unauthorized, whatever is wrong.
+	PingWithKey(ctx context.Context, name, key string) (alerting.Ping, error)
 	HeartbeatStates(ctx context.Context, scope access.Scope) ([]alerting.HeartbeatState, error)
 }
 

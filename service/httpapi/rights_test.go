@@ -33,11 +33,12 @@ var sample = map[string]struct{ query, body string }{
 	"explain-alert": {body: `{"labels":{"alertname":"A"}}`}, "list-silences": {query: "expired=true"}, "get-silence": {}, "get-silence-history": {},
 	"put-silence": {body: `{"matchers":["alertname=A"],"duration":"2h"}`}, "preview-silence": {body: `{"matchers":["alertname=~\"A.*\""]}`},
 	"expire-silence": {}, "list-heartbeats": {}, "ping-heartbeat": {}, "ping-heartbeat-by-get": {},
+	"ping-heartbeat-with-key": {}, "ping-heartbeat-with-key-by-get": {},
 	"ask-gate": {body: `{"service":"shop","change":"r118"}`}, "list-changes": {query: "service=shop"}, "get-change": {}, "list-incident-changes": {},
 	"approve-change": {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},
 }
 
-var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50")
+var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50", "{key}", "the-right-key")
 
 // documented is one operation as the OpenAPI document tells it.
 type documented struct {
