@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -22,7 +23,7 @@ func (h heartbeats) PingWithKey(ctx context.Context, name, key string) (alerting
 	want := ""
 	if defined && beat.Key != (alerting.KeyRef{}) {
 		var err error
-		if want, err = notify.Resolve(incidents.Secret{Env: beat.Key.Env, File: beat.Key.File}, h.plane.config.SecretDir); err != nil {
+		if want, err = notify.Resolve(incidents.Secret{Env: beat.Key.Env, File: beat.Key.File}, cmp.Or(h.plane.config.SecretDir, h.plane.config.DataDir)); err != nil {
 			h.plane.log.Warn("the key of a heartbeat is not there", "heartbeat", name, "error", err)
 		}
 	}
