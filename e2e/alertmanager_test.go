@@ -337,3 +337,65 @@ func (p *peer) amtool(t *testing.T, amtool, line string) (out string, code int) 
 	}
 	return stdout.String(), 0
 }
+
+// A person silences what is about to fire, sees why it does not page, and is paged within five seconds once the silence ends.
+func TestASilencedAlertIsExplainedAndPagesOnceTheSilenceEnds(t *testing.T) {
+	t.Parallel()
+	w := startPaging(t, planeOptions{})
+	path := filepath.Join(w.dir, "rules.yaml")
+	write(t, path, strings.ReplaceAll(ourInhibition, "SINK", w.sink.URL)+`---
+apiVersion: nines/v1
+kind: Heartbeat
+metadata: {name: nightly-backup}
+spec: {interval: 1h, key: {file: beat.key}}
+`)
+	write(t, filepath.Join(w.dir, "data", "beat.key"), "a-key-of-some-length\n")
+	w.cli("apply", "-f", path)
+
+	id := strings.Fields(w.cli("silence", "add", "service=quiet", "--for", "2h", "--comment", "new disks"))[0]
+	post := func(name, severity string) {
+		w.call(http.MethodPost, "/alertmanager/api/v2/alerts", []map[string]any{{"labels": map[string]string{"alertname": name, "severity": severity, "service": "quiet"}}})
+	}
+	post("QuietDisk", "critical")
+	if out := w.cli("alert", "list", "--state", "suppressed"); !strings.Contains(out, "QuietDisk") || !strings.Contains(out, "silenced") {
+		t.Errorf("alert list says:\n%s", out)
+	}
+	if out := w.cli("silence", "preview", `alertname=~"Quiet.*"`); !strings.Contains(out, "QuietDisk") {
+		t.Errorf("silence preview says:\n%s", out)
+	}
+	out := w.cli("alert", "explain", "QuietDisk", "severity=critical", "service=quiet")
+	for _, want := range []string{"silence      " + id, "held by silence " + id, "pages policy default", "step 1 at once: webhook"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("explain does not say %q:\n%s", want, out)
+		}
+	}
+	if out, err := w.tryCLI(`{"labels":{"alertname":"QuietDisk","severity":"warning","service":"loud"}}`, "alert", "explain", "-"); err != nil ||
+		!strings.Contains(out, "inhibited by alert") && !strings.Contains(out, "nothing keeps it") {
+		t.Errorf("explain says: %v\n%s", err, out)
+	}
+	if open := w.incidents("triggered"); len(open) != 0 || len(w.sink.pages()) != 0 {
+		t.Fatalf("a silenced alert opened %d incidents and sent %d pages", len(open), len(w.sink.pages()))
+	}
+	w.cli("silence", "expire", id)
+	w.sink.waitFor(t, 5*time.Second, "QuietDisk")
+	fingerprint := strings.Fields(strings.Split(w.cli("alert", "list"), "\n")[1])[0]
+	if out := w.cli("alert", "history", fingerprint); !strings.Contains(out, "fired") || !strings.Contains(out, "suppressed") || !strings.Contains(out, "released") {
+		t.Errorf("alert history says:\n%s", out)
+	}
+	if out := w.cli("silence", "list", "--expired"); !strings.Contains(out, "new disks") || !strings.Contains(out, "expired") {
+		t.Errorf("silence list says:\n%s", out)
+	}
+
+	for key, want := range map[string]int{"a-key-of-some-length": http.StatusOK, "another-key-of-a-length": http.StatusUnauthorized} {
+		if status, raw, _, err := w.try("", http.MethodGet, "/api/v1/heartbeats/nightly-backup/ping/"+key, nil); err != nil || status != want {
+			t.Errorf("a ping with key %s: %d %s %v", key, status, raw, err)
+		}
+	}
+	if out := w.cli("heartbeat", "list"); !strings.Contains(out, "nightly-backup") || !strings.Contains(out, "alive") {
+		t.Errorf("heartbeat list says:\n%s", out)
+	}
+	w.cli("heartbeat", "ping", "nightly-backup")
+	if out, err := w.tryCLI("", "heartbeat", "ping", "nobody"); err == nil {
+		t.Errorf("a heartbeat that is not defined was pinged: %s", out)
+	}
+}

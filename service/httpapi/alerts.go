@@ -63,7 +63,7 @@ func (a *API) mountAlerts() {
 		summary: "Search what happened to alerts, ended ones too", slow: true}, a.alertHistory)
 	register(a, operation{id: "get-alert-history", method: get, path: "/alerts/{fingerprint}/history", tag: tag, role: access.Viewer, audience: anyone,
 		summary: "Read what happened to one alert: fired, ended, suppressed, released"}, a.historyOfAlert)
-	register(a, operation{id: "explain-alert", method: post, path: "/alerts/explain", tag: tag, role: access.Viewer, audience: anyone,
+	register(a, operation{id: "explain-alert", method: post, path: "/alerts/explain", tag: tag, role: access.Viewer, audience: anyone, slow: true,
 		summary: "Say step by step what would become of an alert; nothing is stored",
 		about: "Every silence, inhibition rule, maintenance window and route in order, why it applies or not, and which policy would be paged. " +
 			"A tenant's people learn what holds their alerts, not whom the operator pages."}, a.explain)
