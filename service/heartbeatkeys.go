@@ -23,12 +23,14 @@ func (h heartbeats) PingWithKey(ctx context.Context, name, key string) (alerting
 	want := ""
 	if defined && beat.Key != (alerting.KeyRef{}) {
 		var err error
-		if want, err = notify.Resolve(incidents.Secret{Env: beat.Key.Env, File: beat.Key.File}, cmp.Or(h.plane.config.SecretDir, h.plane.config.DataDir)); err != nil {
+		secrets := cmp.Or(h.plane.config.SecretDir, h.plane.config.DataDir)
+		if want, err = notify.Resolve(incidents.Secret{Env: beat.Key.Env, File: beat.Key.File}, secrets); err != nil {
 			h.plane.log.Warn("the key of a heartbeat is not there", "heartbeat", name, "error", err)
 		}
 	}
 	if len(want) < shortestKey || !sameSecret(want, key) {
-		return alerting.Ping{}, fault.New(fault.Unauthorized, "this is not the key of a heartbeat; keys have at least %d characters", shortestKey)
+		return alerting.Ping{}, fault.New(fault.Unauthorized,
+			"this is not the key of a heartbeat; keys have at least %d characters", shortestKey)
 	}
 	who := access.Principal{ID: "heartbeat:" + name, Name: name, Role: access.Responder, Tenant: beat.Tenant}
 	return h.PingHeartbeat(ctx, who, name)

@@ -24,7 +24,8 @@ type alertEventsBody struct {
 }
 
 func (a *cli) alertCommand() *cobra.Command {
-	c := group("alert", "What fires, what keeps it from paging, and why", a.alertList(), a.alertShow(), a.alertHistory(), a.alertExplain())
+	c := group("alert", "What fires, what keeps it from paging, and why",
+		a.alertList(), a.alertShow(), a.alertHistory(), a.alertExplain())
 	c.Aliases = []string{"alerts"}
 	return c
 }
@@ -69,7 +70,9 @@ func (a *cli) printAlerts(alerts []alerting.Alert) {
 	now := time.Now()
 	var rows [][]string
 	for _, al := range alerts {
-		rows = append(rows, []string{al.Fingerprint, alertState(al, now), ago(al.StartsAt), orMissing(al.Tenant), al.Labels["alertname"], otherLabels(al.Labels)})
+		rows = append(rows, []string{
+			al.Fingerprint, alertState(al, now), ago(al.StartsAt), orMissing(al.Tenant), al.Labels["alertname"], otherLabels(al.Labels),
+		})
 	}
 	a.table([]string{"fingerprint", "state", "since", "tenant", "alert", "labels"}, rows)
 }
@@ -101,14 +104,16 @@ func otherLabels(labels map[string]string) string {
 
 func (a *cli) alertShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show FINGERPRINT", Short: "Show one alert: its labels, what holds it, and what happened to it", Args: args(cobra.ExactArgs(1)),
+		Use: "show FINGERPRINT", Short: "Show one alert: its labels, what holds it, and what happened to it",
+		Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, ids []string) error {
 			api, err := a.client()
 			if err != nil {
 				return err
 			}
 			var events alertEventsBody
-			if err := api.get(c.Context(), "/alerts/"+url.PathEscape(ids[0])+"/history", url.Values{"limit": {"20"}}, &events); err != nil {
+			path := "/alerts/" + url.PathEscape(ids[0]) + "/history"
+			if err := api.get(c.Context(), path, url.Values{"limit": {"20"}}, &events); err != nil {
 				return err
 			}
 			var firing alertsBody
@@ -118,15 +123,21 @@ func (a *cli) alertShow() *cobra.Command {
 			i := slices.IndexFunc(firing.Alerts, func(al alerting.Alert) bool { return al.Fingerprint == ids[0] })
 			switch {
 			case i >= 0:
-				return a.show(map[string]any{"alert": firing.Alerts[i], "events": events.Events}, func() { a.printAlert(firing.Alerts[i], events) })
+				return a.showAlert(firing.Alerts[i], events)
 			case len(events.Events) == 0:
 				return fault.New(fault.NotFound, "there is no alert %q; nines alert list shows those that fire", ids[0])
 			}
 			last := events.Events[0]
-			ended := alerting.Alert{Fingerprint: last.Fingerprint, Tenant: last.Tenant, Labels: last.Labels, StartsAt: last.StartsAt, EndsAt: last.EndsAt, Incident: last.Incident}
-			return a.show(map[string]any{"alert": ended, "events": events.Events}, func() { a.printAlert(ended, events) })
+			return a.showAlert(alerting.Alert{
+				Fingerprint: last.Fingerprint, Tenant: last.Tenant, Labels: last.Labels, StartsAt: last.StartsAt, EndsAt: last.EndsAt,
+				Incident: last.Incident,
+			}, events)
 		},
 	}
+}
+
+func (a *cli) showAlert(al alerting.Alert, events alertEventsBody) error {
+	return a.show(map[string]any{"alert": al, "events": events.Events}, func() { a.printAlert(al, events) })
 }
 
 func (a *cli) printAlert(al alerting.Alert, events alertEventsBody) {

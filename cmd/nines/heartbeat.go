@@ -60,7 +60,8 @@ func (a *cli) printHeartbeats(all []heartbeatRow) {
 		if h.Overdue {
 			state = "overdue"
 		}
-		rows = append(rows, []string{h.Name, state, last, short(time.Duration(h.Interval * float64(time.Second))), orMissing(h.Tenant), orMissing(h.Service), h.Severity})
+		every := short(time.Duration(h.Interval * float64(time.Second)))
+		rows = append(rows, []string{h.Name, state, last, every, orMissing(h.Tenant), orMissing(h.Service), h.Severity})
 	}
 	a.table([]string{"heartbeat", "state", "last", "every", "tenant", "service", "severity"}, rows)
 }

@@ -22,7 +22,8 @@ type silencesBody struct {
 }
 
 func (a *cli) silenceCommand() *cobra.Command {
-	c := group("silence", "Keep alerts from paging for a while", a.silenceAdd(), a.silenceList(), a.silenceShow(), a.silenceExpire(), a.silencePreview())
+	c := group("silence", "Keep alerts from paging for a while",
+		a.silenceAdd(), a.silenceList(), a.silenceShow(), a.silenceExpire(), a.silencePreview())
 	c.Aliases = []string{"silences"}
 	return c
 }
@@ -121,7 +122,9 @@ func (a *cli) printSilences(all []silence) {
 	}
 	var rows [][]string
 	for _, s := range all {
-		rows = append(rows, []string{s.ID, string(s.State), untilWords(s), orMissing(s.Tenant), orMissing(s.CreatedBy), matcherWords(s.Matchers), s.Comment})
+		rows = append(rows, []string{
+			s.ID, string(s.State), untilWords(s), orMissing(s.Tenant), orMissing(s.CreatedBy), matcherWords(s.Matchers), s.Comment,
+		})
 	}
 	a.table([]string{"id", "state", "time", "tenant", "by", "matchers", "comment"}, rows)
 }
@@ -165,7 +168,8 @@ func (a *cli) silenceShow() *cobra.Command {
 
 func (a *cli) printSilence(s silence) {
 	for _, row := range [][2]string{
-		{"id", s.ID}, {"state", string(s.State)}, {"matchers", matcherWords(s.Matchers)}, {"from", clock(s.StartsAt)}, {"until", clock(s.EndsAt)},
+		{"id", s.ID}, {"state", string(s.State)}, {"matchers", matcherWords(s.Matchers)},
+		{"from", clock(s.StartsAt)}, {"until", clock(s.EndsAt)},
 		{"tenant", orMissing(s.Tenant)}, {"by", orMissing(s.CreatedBy)}, {"comment", orMissing(s.Comment)},
 	} {
 		a.printf("  %-9s %s\n", row[0], printable(row[1]))

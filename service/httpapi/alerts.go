@@ -59,11 +59,14 @@ func (a *API) mountAlerts() {
 	const tag = "Alerts"
 	register(a, operation{id: "list-alerts", method: get, path: "/alerts", tag: tag, role: access.Viewer, audience: anyone,
 		summary: "List alerts with the incident each belongs to, and what keeps it from paging"}, a.alerts)
-	register(a, operation{id: "search-alert-history", method: get, path: "/alerts/history", tag: tag, role: access.Viewer, audience: anyone,
+	register(a, operation{id: "search-alert-history", method: get, path: "/alerts/history", tag: tag,
+		role: access.Viewer, audience: anyone,
 		summary: "Search what happened to alerts, ended ones too", slow: true}, a.alertHistory)
-	register(a, operation{id: "get-alert-history", method: get, path: "/alerts/{fingerprint}/history", tag: tag, role: access.Viewer, audience: anyone,
+	register(a, operation{id: "get-alert-history", method: get, path: "/alerts/{fingerprint}/history", tag: tag,
+		role: access.Viewer, audience: anyone,
 		summary: "Read what happened to one alert: fired, ended, suppressed, released"}, a.historyOfAlert)
-	register(a, operation{id: "explain-alert", method: post, path: "/alerts/explain", tag: tag, role: access.Viewer, audience: anyone, slow: true,
+	register(a, operation{id: "explain-alert", method: post, path: "/alerts/explain", tag: tag,
+		role: access.Viewer, audience: anyone, slow: true,
 		summary: "Say step by step what would become of an alert; nothing is stored",
 		about: "Every silence, inhibition rule, maintenance window and route in order, why it applies or not, and which policy would be paged. " +
 			"A tenant's people learn what holds their alerts, not whom the operator pages."}, a.explain)
@@ -100,7 +103,9 @@ func (a *API) history(ctx context.Context, fingerprint string, in *HistoryQuery)
 	if !in.From.IsZero() && !in.To.IsZero() && !in.To.After(in.From) {
 		return nil, fault.New(fault.Invalid, "to: must lie after from")
 	}
-	f := alerting.HistoryFilter{Fingerprint: fingerprint, Matchers: matchers, From: in.From.UTC(), To: in.To.UTC(), Limit: in.Limit, Before: in.Cursor}
+	f := alerting.HistoryFilter{
+		Fingerprint: fingerprint, Matchers: matchers, From: in.From.UTC(), To: in.To.UTC(), Limit: in.Limit, Before: in.Cursor,
+	}
 	for _, kind := range in.Kind {
 		f.Kinds = append(f.Kinds, alerting.EventKind(kind))
 	}
@@ -155,7 +160,8 @@ func (a *API) firingAlert(ctx context.Context, who access.Principal, fingerprint
 			return al, nil
 		}
 	}
-	return alerting.Alert{}, fault.New(fault.NotFound, "no alert with fingerprint %q fires now; explain its labels instead", fingerprint)
+	return alerting.Alert{}, fault.New(fault.NotFound,
+		"no alert with fingerprint %q fires now; explain its labels instead", fingerprint)
 }
 
 // stateOf is the alert's state in Alertmanager's words.

@@ -55,7 +55,8 @@ type postedMatcher struct {
 
 func (a *API) amSilenceOf(s alerting.Silence) amSilence {
 	return amSilence{
-		ID: s.ID, Status: amSilenceState{s.State(a.deps.Now())}, UpdatedAt: amTime(s.UpdatedAt), Comment: s.Comment, CreatedBy: s.CreatedBy,
+		ID: s.ID, Status: amSilenceState{s.State(a.deps.Now())}, UpdatedAt: amTime(s.UpdatedAt),
+		Comment: s.Comment, CreatedBy: s.CreatedBy,
 		EndsAt: s.EndsAt.UTC(), Matchers: list(s.Matchers), StartsAt: s.StartsAt.UTC(),
 	}
 }
@@ -163,7 +164,8 @@ func (a *API) amPutSilence(c *fiber.Ctx) error {
 }
 
 func wantJSON(c *fiber.Ctx) error {
-	if media, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";"); !strings.EqualFold(strings.TrimSpace(media), fiber.MIMEApplicationJSON) {
+	media, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";")
+	if !strings.EqualFold(strings.TrimSpace(media), fiber.MIMEApplicationJSON) {
 		return refusal(http.StatusUnsupportedMediaType, "send it as %s", fiber.MIMEApplicationJSON)
 	}
 	return nil
@@ -184,7 +186,8 @@ func readSilence(body []byte) (alerting.Silence, error) {
 	}
 	s := alerting.Silence{ID: p.ID, StartsAt: p.StartsAt.UTC(), EndsAt: p.EndsAt.UTC(), CreatedBy: *p.CreatedBy, Comment: *p.Comment}
 	for _, m := range *p.Matchers {
-		s.Matchers = append(s.Matchers, alerting.Matcher{Name: *m.Name, Value: *m.Value, IsRegex: *m.IsRegex, IsEqual: m.IsEqual == nil || *m.IsEqual})
+		equal := m.IsEqual == nil || *m.IsEqual
+		s.Matchers = append(s.Matchers, alerting.Matcher{Name: *m.Name, Value: *m.Value, IsRegex: *m.IsRegex, IsEqual: equal})
 	}
 	return s, nil
 }

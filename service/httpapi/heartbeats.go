@@ -43,17 +43,22 @@ type ping struct {
 
 func (a *API) mountHeartbeats() {
 	const tag = "Heartbeats"
-	register(a, operation{id: "list-heartbeats", method: get, path: "/heartbeats", tag: tag, role: access.Viewer, audience: anyone,
+	register(a, operation{id: "list-heartbeats", method: get, path: "/heartbeats", tag: tag,
+		role: access.Viewer, audience: anyone,
 		summary: "List heartbeats, when each was last heard and whether it is overdue"}, a.heartbeats)
 	about := "The alert of a missed heartbeat ends at once. One that was never pinged wakes nobody."
-	register(a, operation{id: "ping-heartbeat", method: post, path: "/heartbeats/{name}/ping", tag: tag, role: access.Responder, audience: anyone,
+	register(a, operation{id: "ping-heartbeat", method: post, path: "/heartbeats/{name}/ping", tag: tag,
+		role: access.Responder, audience: anyone,
 		summary: "Say that something is alive", about: about}, a.pingHeartbeat)
-	register(a, operation{id: "ping-heartbeat-by-get", method: get, path: "/heartbeats/{name}/ping", tag: tag, role: access.Responder, audience: anyone,
+	register(a, operation{id: "ping-heartbeat-by-get", method: get, path: "/heartbeats/{name}/ping", tag: tag,
+		role: access.Responder, audience: anyone,
 		summary: "Say that something is alive, for clients that can only GET", about: about}, a.pingHeartbeat)
 	keyed := "For jobs that have no API token: the address itself is the secret, so keep it as one."
-	register(a, operation{id: "ping-heartbeat-with-key", method: post, path: "/heartbeats/{name}/ping/{key}", tag: tag, role: public, audience: anyone,
+	register(a, operation{id: "ping-heartbeat-with-key", method: post, path: "/heartbeats/{name}/ping/{key}", tag: tag,
+		role: public, audience: anyone,
 		summary: "Say that something is alive, with the heartbeat's own key", about: keyed}, a.pingWithKey)
-	register(a, operation{id: "ping-heartbeat-with-key-by-get", method: get, path: "/heartbeats/{name}/ping/{key}", tag: tag, role: public, audience: anyone,
+	register(a, operation{id: "ping-heartbeat-with-key-by-get", method: get, path: "/heartbeats/{name}/ping/{key}", tag: tag,
+		role: public, audience: anyone,
 		summary: "Say that something is alive, with the heartbeat's own key, for clients that can only GET", about: keyed}, a.pingWithKey)
 }
 
@@ -68,7 +73,8 @@ func (a *API) heartbeats(ctx context.Context, _ *none) (*body[heartbeatList], er
 
 func shownHeartbeat(h alerting.HeartbeatState) heartbeat {
 	return heartbeat{
-		Name: h.Name, Tenant: h.Tenant, Interval: h.Interval.Seconds(), Grace: h.Grace.Seconds(), Service: h.Service, Severity: h.Severity,
+		Name: h.Name, Tenant: h.Tenant, Interval: h.Interval.Seconds(), Grace: h.Grace.Seconds(),
+		Service: h.Service, Severity: h.Severity,
 		Labels: labelsOf(h.Labels), LastAt: h.LastAt, DueAt: h.DueAt, Overdue: h.Overdue,
 	}
 }

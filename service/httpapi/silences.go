@@ -58,16 +58,20 @@ func (a *API) mountSilences() {
 	const tag = "Silences"
 	register(a, operation{id: "list-silences", method: get, path: "/silences", tag: tag, role: access.Viewer, audience: anyone,
 		summary: "List silences"}, a.silences)
-	register(a, operation{id: "put-silence", method: post, path: "/silences", tag: tag, role: access.Responder, audience: anyone, status: created,
+	register(a, operation{id: "put-silence", method: post, path: "/silences", tag: tag,
+		role: access.Responder, audience: anyone, status: created,
 		summary: "Keep alerts from paging for a while, or change a silence",
 		about:   "With an id, changing only the end of an active silence keeps the id; otherwise the old one expires and a new one is made."}, a.putSilence)
-	register(a, operation{id: "preview-silence", method: post, path: "/silences/preview", tag: tag, role: access.Viewer, audience: anyone,
+	register(a, operation{id: "preview-silence", method: post, path: "/silences/preview", tag: tag,
+		role: access.Viewer, audience: anyone,
 		summary: "Which alerts that fire now a silence would match; nothing is"}, a.previewSilence)
 	register(a, operation{id: "get-silence", method: get, path: "/silences/{id}", tag: tag, role: access.Viewer, audience: anyone,
 		summary: "Read a silence, also long after it has expired"}, a.silence)
-	register(a, operation{id: "expire-silence", method: post, path: "/silences/{id}/expire", tag: tag, role: access.Responder, audience: anyone,
+	register(a, operation{id: "expire-silence", method: post, path: "/silences/{id}/expire", tag: tag,
+		role: access.Responder, audience: anyone,
 		summary: "End a silence now", about: "What still fires pages from then on. Expiring twice changes nothing."}, a.expireSilence)
-	register(a, operation{id: "get-silence-history", method: get, path: "/silences/{id}/history", tag: tag, role: access.Viewer, audience: operatorOnly,
+	register(a, operation{id: "get-silence-history", method: get, path: "/silences/{id}/history", tag: tag,
+		role: access.Viewer, audience: operatorOnly,
 		summary: "Read every version of a silence and who made it"}, a.silenceHistory)
 }
 
@@ -115,7 +119,9 @@ func (n newSilence) silence(who access.Principal, now time.Time) (alerting.Silen
 	if err != nil {
 		return alerting.Silence{}, err
 	}
-	s := alerting.Silence{ID: n.ID, Tenant: tenant, StartsAt: n.StartsAt.UTC(), EndsAt: n.EndsAt.UTC(), CreatedBy: who.Name, Comment: n.Comment}
+	s := alerting.Silence{
+		ID: n.ID, Tenant: tenant, StartsAt: n.StartsAt.UTC(), EndsAt: n.EndsAt.UTC(), CreatedBy: who.Name, Comment: n.Comment,
+	}
 	if s.Matchers, err = readMatchers(n.Matchers); err != nil {
 		return alerting.Silence{}, err
 	}

@@ -67,14 +67,17 @@ func (r alertRow) Held() bool { return len(r.Reasons) > 0 }
 var alertStates = []struct{ name, label string }{{"all", "All"}, {"active", "Active"}, {"suppressed", "Suppressed"}}
 
 func (s *site) alertList(c *fiber.Ctx, who access.Principal) error {
-	view := alertListView{Asked: true, Filter: strings.TrimSpace(strings.Clone(c.Query("filter"))), State: "all", CanAct: who.Require(access.Responder) == nil}
+	view := alertListView{
+		Asked: true, Filter: strings.TrimSpace(strings.Clone(c.Query("filter"))), State: "all", CanAct: who.Require(access.Responder) == nil,
+	}
 	for _, state := range alertStates {
 		if state.name == c.Query("state") {
 			view.State = state.name
 		}
 	}
 	for _, state := range alertStates {
-		view.States = append(view.States, choice{Label: state.label, URL: alertsURL(state.name, view.Filter), Current: state.name == view.State})
+		to := alertsURL(state.name, view.Filter)
+		view.States = append(view.States, choice{Label: state.label, URL: to, Current: state.name == view.State})
 	}
 	view.Back = alertsURL(view.State, view.Filter)
 	m := s.missing(c.UserContext())
@@ -90,7 +93,9 @@ func (s *site) alertList(c *fiber.Ctx, who access.Principal) error {
 	})
 }
 
-func (s *site) fillAlerts(ctx context.Context, who access.Principal, view *alertListView, filter alerting.Matchers, m *missing) error {
+func (s *site) fillAlerts(ctx context.Context, who access.Principal, view *alertListView, filter alerting.Matchers,
+	m *missing,
+) error {
 	firing, err := s.Alerts.Alerts(ctx, who.Scope())
 	if err != nil && final(err) {
 		return err
@@ -123,12 +128,14 @@ func worseFirst(a, b alertRow) int {
 		return 0
 	}
 	rank := map[incidents.Severity]int{incidents.Critical: 0, incidents.Error: 1, incidents.Warning: 2, incidents.Info: 3}
-	return cmp.Or(held(a)-held(b), rank[a.Severity]-rank[b.Severity], b.StartsAt.Compare(a.StartsAt), strings.Compare(a.Key(), b.Key()))
+	return cmp.Or(held(a)-held(b), rank[a.Severity]-rank[b.Severity], b.StartsAt.Compare(a.StartsAt),
+		strings.Compare(a.Key(), b.Key()))
 }
 
 func (s *site) alertRowOf(al alerting.Alert, words *heldWords) alertRow {
 	row := alertRow{
-		Alert: al, Name: cmp.Or(al.Labels["alertname"], "Alert without a name"), Severity: incidents.SeverityOf(al.Labels), Now: s.Now().UTC(),
+		Alert: al, Name: cmp.Or(al.Labels["alertname"], "Alert without a name"),
+		Severity: incidents.SeverityOf(al.Labels), Now: s.Now().UTC(),
 		Summary: cmp.Or(al.Annotations["summary"], al.Annotations["title"], al.Annotations["description"]),
 	}
 	for _, l := range labelsOf(al.Labels) {

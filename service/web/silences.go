@@ -102,7 +102,8 @@ func (s *site) addSilence(c *fiber.Ctx, who access.Principal) error {
 		return fault.New(fault.Invalid, "for: choose 1h, 4h, 1d or 7d")
 	}
 	now := s.Now().UTC()
-	wish := alerting.Silence{StartsAt: now, EndsAt: now.Add(lasts), CreatedBy: who.Name, Comment: strings.TrimSpace(c.FormValue("comment"))}
+	comment := strings.TrimSpace(c.FormValue("comment"))
+	wish := alerting.Silence{StartsAt: now, EndsAt: now.Add(lasts), CreatedBy: who.Name, Comment: comment}
 	back := c.FormValue("back")
 	if back != "/silences" && back != "/alerts" && !strings.HasPrefix(back, "/alerts?") {
 		back = "/alerts"
