@@ -248,7 +248,7 @@ func (w *world) start(n int) {
 	r := &replicaOf{w: w, n: n, life: lives.Add(1), cancel: cancel, wake: make(chan struct{}, 1)}
 	w.replicas[n] = r
 	pager := &incidents.Pager{
-		Outbox: simOutbox{r}, Notifiers: map[string]incidents.Notifier{}, Owner: fmt.Sprintf("replica-%d", n), Workers: 4,
+		Outbox: simOutbox{r}, Notifiers: map[string]incidents.Notifier{}, Owner: fmt.Sprintf("replica-%d", n), Workers: 1, // so that pages wait for one another
 		Now: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
 	}
 	for _, name := range providers {
@@ -411,6 +411,14 @@ func (w *world) happen() {
 	switch n := r.IntN(100); {
 	case n < 35:
 		w.fire(fmt.Sprintf("group-%d", r.IntN(12)), fmt.Sprintf("alert-%d", r.IntN(3)))
+	case n < 37:
+		for range 12 {
+			w.fire(fmt.Sprintf("group-%d", r.IntN(40)), "alert-0")
+		}
+		time.Sleep(time.Duration(r.IntN(12)) * time.Second)
+		for range 12 {
+			w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Acknowledge(ana, w.paged(i), now) })
+		}
 	case n < 58:
 		w.end(w.anyOpen())
 	case n < 66:
@@ -777,6 +785,9 @@ func (w *world) checkPage(p incidents.Page) {
 		if last.Outcome != incidents.OutcomeFailed || last.Error == "" {
 			w.problem("%s failed without a reason: %+v", what, last)
 		}
+	case incidents.PageCanceled:
+	default:
+		w.problem("%s is in the state %q", what, p.State)
 	}
 	if got := w.received[p.ID]; got > 1+len(attempts)-sent {
 		w.problem("%s was received %d times in %d attempts, %d of which were known to be sent", what, got, len(attempts), sent)
