@@ -417,7 +417,9 @@ func (w *world) happen() {
 		}
 		time.Sleep(time.Duration(r.IntN(12)) * time.Second)
 		for range 12 {
-			w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Acknowledge(ana, w.paged(i), now) })
+			w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) {
+				return i.Acknowledge(ana, w.paged(i), now)
+			})
 		}
 	case n < 58:
 		w.end(w.anyOpen())
