@@ -128,6 +128,7 @@ type world struct {
 	trouble  map[string]trouble
 	received map[int64]int // by page, how often its provider got it
 	blind    map[string]time.Time
+	troubled map[int64]bool // attempts whose end could not be written down at once
 	problems []string
 
 	replicas [2]*replicaOf
@@ -158,6 +159,7 @@ func newWorld(seed uint64) *world {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), store: outboxtest.NewMemory(), open: map[string]string{},
 		alerts: map[string][]string{}, trouble: map[string]trouble{}, received: map[int64]int{}, blind: map[string]time.Time{},
+		troubled: map[int64]bool{},
 	}
 	for n := range 3 {
 		w.policies = append(w.policies, w.policy(n))
@@ -636,6 +638,7 @@ func (o simOutbox) Current(ctx context.Context, id string) (incidents.Incident, 
 func (o simOutbox) Finish(ctx context.Context, c incidents.Claim, a incidents.Attempt, retryIn time.Duration) error {
 	fate := o.fate("finish")
 	if fate == fateBefore {
+		o.judge(a, errAway)
 		return errAway
 	}
 	o.r.w.tx.Lock()
@@ -643,9 +646,21 @@ func (o simOutbox) Finish(ctx context.Context, c incidents.Claim, a incidents.At
 	o.r.w.tx.Unlock()
 	o.r.w.wakeAll()
 	if fate == fateAfter {
-		return errAway
+		err = errAway
 	}
+	o.judge(a, err)
 	return err
+}
+
+// judge complains where another replica took over a page whose sender lives and had no trouble with the storage.
+func (o simOutbox) judge(a incidents.Attempt, err error) {
+	o.r.w.mu.Lock()
+	troubled := o.r.w.troubled[a.ID]
+	o.r.w.troubled[a.ID] = troubled || err != nil
+	o.r.w.mu.Unlock()
+	if fault.Is(err, fault.Conflict) && !troubled {
+		o.r.w.problem("%s: page %d was taken over from a sender that was well", a.Incident, a.Page)
+	}
 }
 
 // Wait looks again when there is something to do instead of each second, so that a quiet night costs nothing to simulate.
