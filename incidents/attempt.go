@@ -56,12 +56,14 @@ func (d *dispatch) tell(ctx context.Context, c Claim, provider string) (r Receip
 	}
 	defer gate.leave()
 	incident := d.current(ctx, c)
-	if why := unwanted(c.Page.Action, incident); why != "" {
+	if why := unwanted(c, incident); why != "" {
 		return Receipt{}, why, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, PageTimeout)
 	defer cancel()
-	r, err = send(ctx, notifier, Notification{Page: c.Page, Incident: incident, IncidentURL: d.incidentURL(incident), At: d.Now()})
+	r, err = send(ctx, notifier, Notification{
+		Page: c.Page, Incident: incident, IncidentURL: d.incidentURL(incident), Thread: c.Thread, Text: c.Page.Text, At: d.Now(),
+	})
 	return r, "", err
 }
 
@@ -78,10 +80,14 @@ func (d *dispatch) current(ctx context.Context, c Claim) Incident {
 	return incident
 }
 
-// unwanted says why a page is not to be sent any more, and "" if it is. Resolve pages always go.
-func unwanted(a Action, i Incident) string {
+// unwanted says why a page is not to be sent any more, and "" if it is. Resolve pages always go, and updates wherever
+// there is a thread.
+func unwanted(c Claim, i Incident) string {
+	a := c.Page.Action
 	switch {
-	case a == ActionResolve:
+	case a == ActionUpdate && c.Thread == "":
+		return "no page to it was accepted, so it has no thread"
+	case a == ActionResolve, a == ActionUpdate:
 		return ""
 	case i.State == Resolved:
 		return "the incident was resolved before it was sent"

@@ -13,6 +13,8 @@ const (
 	ActionTrigger     Action = "trigger"
 	ActionAcknowledge Action = "acknowledge"
 	ActionResolve     Action = "resolve"
+
+	ActionUpdate Action = "update" // news for those who were paged, where their channel has a thread
 )
 
 // PageState is where a page stands in the outbox.
@@ -42,6 +44,33 @@ type Page struct {
 	NextAt    time.Time `json:"nextAt"`
 	CreatedAt time.Time `json:"createdAt"`
 	Trace     string    `json:"trace"` // W3C traceparent of what caused it
+	Text      string    `json:"text"`  // of an update
+	Fallback  bool      `json:"fallback"`
+}
+
+// Priorities of pages: what waits for less goes first.
+const (
+	PriorityUrgent  = iota // the first page of a service that was quiet
+	PriorityFirst          // the first step of an incident
+	PriorityFurther        // further steps, rounds and fallbacks
+	PriorityNews           // acknowledged, resolved
+	PriorityUpdate
+)
+
+// QuietService is how long a service has to be without pages for its next incident to count as news about it.
+const QuietService = 10 * time.Minute
+
+// Priority returns the page's place in the queue, as far as the page alone tells.
+func (p Page) Priority() int {
+	switch {
+	case p.Action == ActionUpdate:
+		return PriorityUpdate
+	case p.Action != ActionTrigger:
+		return PriorityNews
+	case p.Step == 1 && p.Loop == 0 && !p.Fallback:
+		return PriorityFirst
+	}
+	return PriorityFurther
 }
 
 // Attempt is one try at sending a page. Outcome is "" while in flight, which a crash leaves behind for all to see.
@@ -65,7 +94,12 @@ type Notification struct {
 	Page        Page
 	Incident    Incident
 	IncidentURL string // the incident's page in our UI
-	At          time.Time
+	Thread      string // ProviderID of the incident's first page to this target, "" for none
+	Text        string // of an update
+	// Bundle are the incidents of a message that stands for the pages of several, the worst first; nil where it is about
+	// one. Then Incident sums them up in its title and summary, and IncidentURL is the list of incidents.
+	Bundle []Incident
+	At     time.Time
 }
 
 // Receipt is what a provider answered.
@@ -101,4 +135,5 @@ type Claim struct {
 	Page     Page
 	Incident Incident
 	Attempt  Attempt
+	Thread   string // ProviderID of the first page to the same target that its provider took, "" for none
 }

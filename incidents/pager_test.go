@@ -33,6 +33,8 @@ type sink struct {
 	sent   []incidents.Notification
 	at     []time.Time
 	answer func(ctx context.Context, n int) error // n counts from 1
+
+	receipt incidents.Receipt // 202 unless set
 }
 
 func (s *sink) Send(ctx context.Context, n incidents.Notification) (incidents.Receipt, error) {
@@ -40,13 +42,17 @@ func (s *sink) Send(ctx context.Context, n incidents.Notification) (incidents.Re
 	s.sent, s.at = append(s.sent, n), append(s.at, time.Now())
 	count := len(s.sent)
 	s.mu.Unlock()
+	receipt := s.receipt
+	if receipt == (incidents.Receipt{}) {
+		receipt.StatusCode = 202
+	}
 	if s.answer == nil {
-		return incidents.Receipt{StatusCode: 202}, nil
+		return receipt, nil
 	}
 	if err := s.answer(ctx, count); err != nil {
 		return incidents.Receipt{}, err
 	}
-	return incidents.Receipt{StatusCode: 202}, nil
+	return receipt, nil
 }
 
 func (s *sink) count() int {

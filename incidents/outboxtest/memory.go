@@ -51,7 +51,7 @@ func (m *Memory) Apply(c incidents.Change) {
 
 func (m *Memory) cancel(incident string) {
 	for _, r := range m.pages {
-		if r.Incident == incident && r.State == incidents.PagePending && r.Attempts == 0 {
+		if r.Incident == incident && r.State == incidents.PagePending && r.Attempts == 0 && r.Action != incidents.ActionUpdate {
 			r.State = incidents.PageCanceled
 		}
 	}
@@ -59,7 +59,7 @@ func (m *Memory) cancel(incident string) {
 
 func (m *Memory) add(p incidents.Page) int64 {
 	for _, r := range m.pages {
-		if r.Incident == p.Incident && r.Action == p.Action && r.Step == p.Step && r.Loop == p.Loop && r.Target.Key() == p.Target.Key() {
+		if p.Action != incidents.ActionUpdate && r.Incident == p.Incident && r.Action == p.Action && r.Step == p.Step && r.Loop == p.Loop && r.Target.Key() == p.Target.Key() {
 			return r.ID
 		}
 	}
@@ -121,7 +121,19 @@ func (m *Memory) claim(r *row, now time.Time, lease time.Duration) incidents.Cla
 		Provider: r.Target.Provider(), StartedAt: now,
 	}
 	m.attempts = append(m.attempts, a)
-	return incidents.Claim{Page: r.Page, Incident: m.incidents[r.Incident], Attempt: a}
+	return incidents.Claim{Page: r.Page, Incident: m.incidents[r.Incident], Attempt: a, Thread: m.thread(r)}
+}
+
+// thread returns what the provider called the incident's first page to the same target.
+func (m *Memory) thread(r *row) string {
+	for _, a := range m.attempts {
+		first := m.pages[a.Page-1]
+		if a.Outcome == incidents.OutcomeSent && a.ProviderID != "" && a.Incident == r.Incident &&
+			first.Action == incidents.ActionTrigger && first.Target.Key() == r.Target.Key() {
+			return a.ProviderID
+		}
+	}
+	return ""
 }
 
 // Current implements incidents.Outbox.

@@ -210,6 +210,9 @@ func (w *world) Attempts(ctx context.Context, _ access.Scope, id string) ([]inci
 func (w *world) Acknowledge(ctx context.Context, _ access.Principal, id string) (incidents.Incident, error) {
 	return w.Incident(ctx, access.Operator(), id)
 }
+func (w *world) EscalateNow(ctx context.Context, _ access.Principal, id string) (incidents.Incident, error) {
+	return w.Incident(ctx, access.Operator(), id)
+}
 func (w *world) Resolve(ctx context.Context, _ access.Principal, id, _ string) (incidents.Incident, error) {
 	return w.Incident(ctx, access.Operator(), id)
 }

@@ -12,7 +12,8 @@ import (
 )
 
 const incidentColumns = `id, number, tenant_id as tenant, group_key, title, summary, severity, state, service, slo, labels,
-    runbook_url, budget_spent, policy, step, loop, next_escalation_at, started_at, opened_at, acknowledged_at,
+    runbook_url, budget_spent, policy, step, loop, next_escalation_at,
+    fallback_at, held, resolve_at, refires, unreachable_since, started_at, opened_at, acknowledged_at,
     acknowledged_by, resolved_at, resolved_by, updated_at, trace, postmortem_required`
 
 var scanIncident = pgx.RowToStructByName[incidents.Incident]
@@ -123,6 +124,15 @@ func (d *DB) Resolve(ctx context.Context, who access.Principal, id, reason strin
 	return d.transition(ctx, who, id, "incident.resolve", map[string]any{"reason": reason},
 		func(i incidents.Incident, paged []incidents.Target, now time.Time) (incidents.Change, error) {
 			return i.Resolve(actor(who), reason, paged, now)
+		})
+}
+
+// EscalateNow pages the next step at once. It needs the role responder. What is resolved or held, or has nobody to page,
+// is a fault.Conflict.
+func (d *DB) EscalateNow(ctx context.Context, who access.Principal, id string) (incidents.Incident, error) {
+	return d.transition(ctx, who, id, "incident.escalate", nil,
+		func(i incidents.Incident, _ []incidents.Target, now time.Time) (incidents.Change, error) {
+			return i.EscalateNow(actor(who), now)
 		})
 }
 

@@ -226,9 +226,7 @@ func (in *intake) settle(ctx context.Context) error {
 			in.join(&in.joining[n])
 		}
 		for n := range in.ended {
-			if err := in.end(ctx, &in.ended[n]); err != nil {
-				return err
-			}
+			in.end(&in.ended[n])
 		}
 	}
 	return in.write(ctx)
@@ -316,22 +314,14 @@ func (in *intake) join(t *telling) {
 	}
 }
 
-func (in *intake) end(ctx context.Context, t *telling) error {
+func (in *intake) end(t *telling) {
 	w := in.byID[t.alert.Incident]
 	if w == nil || w.State == incidents.Resolved {
-		return nil
+		return
 	}
 	in.firing[w.ID]--
 	still := max(in.firing[w.ID], 0)
-	var paged []incidents.Target
-	if still == 0 && !w.isNew {
-		var err error
-		if paged, err = lockPaged(ctx, in.tx, w.Incident); err != nil {
-			return err
-		}
-	}
-	w.apply(w.AlertEnded(in.signal(t.alert), still, paged, in.now))
-	return nil
+	w.apply(w.AlertEnded(in.signal(t.alert), still, in.now))
 }
 
 const tellAlertsSQL = `

@@ -135,7 +135,7 @@ func TestTellingAnAlertAgainChangesNothing(t *testing.T) {
 
 func TestAlertsOfOneGroupShareAnIncidentUntilAllHaveEnded(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, conn := openBoth(t)
 	one, two := alert("Down", "critical", "service", "shop", "pod", "1"), alert("Down", "critical", "service", "shop", "pod", "2")
 	receive(t, db, one)
 	receive(t, db, again(one), two)
@@ -149,6 +149,7 @@ func TestAlertsOfOneGroupShareAnIncidentUntilAllHaveEnded(t *testing.T) {
 	}
 	receive(t, db, ended(one)) // sources repeat that it has ended
 	receive(t, db, ended(two))
+	calm(t, db, conn)
 	if i = only(t, db); i.State != incidents.Resolved || i.NextEscalationAt != nil {
 		t.Errorf("with none firing it is %s", i.State)
 	}
@@ -163,7 +164,7 @@ func TestAlertsOfOneGroupShareAnIncidentUntilAllHaveEnded(t *testing.T) {
 
 func TestOneMessageMayEndOneAlertAndBringAnother(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, conn := openBoth(t)
 	one, two := alert("Down", "critical", "service", "shop", "pod", "1"), alert("Down", "critical", "service", "shop", "pod", "2")
 	receive(t, db, one)
 	receive(t, db, ended(one), two)
@@ -171,6 +172,7 @@ func TestOneMessageMayEndOneAlertAndBringAnother(t *testing.T) {
 		t.Errorf("it is %s although an alert of it fires", i.State)
 	}
 	receive(t, db, ended(two))
+	calm(t, db, conn)
 	if i := only(t, db); i.State != incidents.Resolved {
 		t.Errorf("it is %s", i.State)
 	}
@@ -221,6 +223,7 @@ func TestAlertsLapseWithoutAWordFromTheirSource(t *testing.T) {
 	if n := must(db.LapseAlerts(context.Background(), router))(t); n != 0 {
 		t.Errorf("%d lapsed again", n)
 	}
+	calm(t, db, conn)
 	found := all(t, db)
 	if len(found) != 2 {
 		t.Fatalf("%d incidents", len(found))
@@ -253,6 +256,7 @@ func TestAnAlertThatKeepsFiringAfterSomebodyResolvedItComesBack(t *testing.T) {
 		t.Fatalf("half an hour later there are %d incidents", len(found))
 	}
 	receive(t, db, ended(a))
+	calm(t, db, conn)
 	if found := all(t, db); found[1].State != incidents.Resolved {
 		t.Errorf("the new one is %s", found[1].State)
 	}

@@ -40,7 +40,8 @@ with due as (
             select from pages o
             where (o.tenant_id, o.incident_id, o.target_key) = (p.tenant_id, p.incident_id, p.target_key) and o.id <> p.id
                 and ((o.state = 'sending' and (o.id < p.id or o.lease_until > clock_timestamp()))
-                    or (o.state = 'pending' and o.id < p.id and (o.next_at <= clock_timestamp() or p.action <> 'trigger'))))
+                    or (o.state = 'pending' and o.id < p.id and (o.action <> 'update' or p.action <> 'trigger')
+                        and (o.next_at <= clock_timestamp() or p.action <> 'trigger'))))
     order by p.next_at, p.id
     limit @most
     for no key update of p skip locked
@@ -55,7 +56,11 @@ with due as (
     returning *
 )
 select c.id, c.incident_id, c.tenant_id, c.action, c.step, c.loop, c.target, c.dedup_key, c.state, c.attempts, c.next_at,
-    c.created_at, c.trace, a.id, a.number, a.provider, a.started_at
+    c.created_at, c.trace, c.text, c.fallback, a.id, a.number, a.provider, a.started_at, coalesce((
+        select e.provider_id from attempts e join pages q on (q.tenant_id, q.id) = (e.tenant_id, e.page_id)
+        where (e.tenant_id, e.incident_id, e.outcome) = (c.tenant_id, c.incident_id, 'sent') and e.provider_id <> ''
+            and (q.target_key, q.action) = (c.target_key, 'trigger')
+        order by e.id limit 1), '') as thread
 from claimed c join tried a on (a.tenant_id, a.page_id) = (c.tenant_id, c.id)
 order by c.next_at, c.id`
 
@@ -85,7 +90,7 @@ func (d *DB) ClaimDue(ctx context.Context, most int, lease time.Duration) ([]inc
 func scanClaim(row pgx.CollectableRow) (c incidents.Claim, err error) {
 	p, a := &c.Page, &c.Attempt
 	err = row.Scan(&p.ID, &p.Incident, &p.Tenant, &p.Action, &p.Step, &p.Loop, &p.Target, &p.DedupKey, &p.State, &p.Attempts,
-		&p.NextAt, &p.CreatedAt, &p.Trace, &a.ID, &a.Number, &a.Provider, &a.StartedAt)
+		&p.NextAt, &p.CreatedAt, &p.Trace, &p.Text, &p.Fallback, &a.ID, &a.Number, &a.Provider, &a.StartedAt, &c.Thread)
 	a.Page, a.Incident, a.Tenant = p.ID, p.Incident, p.Tenant
 	return c, err
 }

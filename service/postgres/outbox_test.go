@@ -200,12 +200,13 @@ func TestAnAcknowledgementDropsWhatWasNotSentAndTellsWhoWas(t *testing.T) {
 
 func TestAPageInThePauseBeforeItsNextTryIsLookedAtOnceWhenItsIncidentEnds(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, conn := openBoth(t)
 	a := alert("Down", "critical")
 	receive(t, db, a)
 	finish(t, db, claim(t, db, 1)[0], incidents.OutcomeRetry) // due in an hour
 	claim(t, db, 0)
 	receive(t, db, ended(a))
+	calm(t, db, conn)
 	c := claim(t, db, 1)[0]
 	if c.Page.Action != incidents.ActionTrigger || c.Incident.State != incidents.Resolved {
 		t.Errorf("claimed %s of an incident that is %s", c.Page.Action, c.Incident.State)

@@ -51,6 +51,7 @@ type Incidents interface {
 	Timeline(ctx context.Context, scope access.Scope, id string) ([]incidents.Event, error)
 	Attempts(ctx context.Context, scope access.Scope, id string) ([]incidents.Attempt, error)
 	Acknowledge(ctx context.Context, who access.Principal, id string) (incidents.Incident, error)
+	EscalateNow(ctx context.Context, who access.Principal, id string) (incidents.Incident, error)
 	Resolve(ctx context.Context, who access.Principal, id, reason string) (incidents.Incident, error)
 	Note(ctx context.Context, who access.Principal, id, text string) (incidents.Incident, error)
 }

@@ -18,6 +18,7 @@ type flash struct {
 
 var flashes = map[string]flash{
 	"acknowledged": {"Acknowledged. You are on it; nobody else will be paged for this.", true},
+	"escalated":    {"Escalated. The next step is paged now.", true},
 	"resolved":     {"Resolved. Everyone who was paged is told.", true},
 	"noted":        {"Your note is on the timeline.", true},
 	"corrected":    {"Added. The figures count it from now on.", true},

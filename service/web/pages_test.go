@@ -234,7 +234,7 @@ func TestWhoMayAct(t *testing.T) {
 				t.Errorf("%s of %q on %s: offers to acknowledge: %v", c.who.Role, c.who.Tenant, path, !c.acts)
 			}
 		}
-		for _, action := range []string{"acknowledge", "resolve", "notes"} {
+		for _, action := range []string{"acknowledge", "escalate", "resolve", "notes"} {
 			a := post(t, app, "/incidents/"+w.incidents[0].ID+"/"+action, url.Values{"text": {"x"}})
 			if done := a.StatusCode == http.StatusSeeOther; done != c.acts {
 				t.Errorf("%s of %q may %s: %v (%d)", c.who.Role, c.who.Tenant, action, done, a.StatusCode)

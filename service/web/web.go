@@ -52,6 +52,7 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 	app.Get("/incidents/:id/postmortem", s.signedIn(s.postmortem))
 	app.Get("/incidents/:id/postmortem.md", s.signedIn(s.postmortemFile))
 	app.Post("/incidents/:id/acknowledge", s.signedIn(s.acknowledge))
+	app.Post("/incidents/:id/escalate", s.signedIn(s.escalate))
 	app.Post("/incidents/:id/resolve", s.signedIn(s.resolve))
 	app.Post("/incidents/:id/notes", s.signedIn(s.note))
 	app.Get("/reports", s.signedIn(s.reports))

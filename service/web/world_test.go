@@ -244,6 +244,16 @@ func (w *world) Acknowledge(_ context.Context, who access.Principal, id string) 
 	})
 }
 
+func (w *world) EscalateNow(_ context.Context, who access.Principal, id string) (incidents.Incident, error) {
+	return w.change(id, func(i *incidents.Incident) (incidents.Event, error) {
+		if i.State == incidents.Resolved {
+			return incidents.Event{}, fault.New(fault.Conflict, "incident %d is resolved", i.Number)
+		}
+		i.State, i.Step = incidents.Triggered, i.Step+1
+		return incidents.Event{Kind: incidents.EventEscalated, Actor: who.ID, Name: who.Name, Text: "Escalated by " + who.Name + "."}, nil
+	})
+}
+
 func (w *world) Resolve(_ context.Context, who access.Principal, id, reason string) (incidents.Incident, error) {
 	return w.change(id, func(i *incidents.Incident) (incidents.Event, error) {
 		i.State, i.ResolvedBy, i.ResolvedAt = incidents.Resolved, who.Name, at(w.now)
