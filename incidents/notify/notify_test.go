@@ -153,3 +153,15 @@ func TestTextsForPeople(t *testing.T) {
 		}
 	}
 }
+
+func TestALinkIsAnAbsoluteAddressOverHTTP(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"https://runbooks.example.com/orders?a=1#b": true, "http://x/": true, "": false, "javascript:alert(1)": false,
+		"/runbooks/orders": false, "https:///x": false, "https://\xff/": false, "https://x/" + strings.Repeat("y", 100): false,
+	} {
+		if got := notify.Link(address, 100); (got != "") != want {
+			t.Errorf("%q is %q", address, got)
+		}
+	}
+}
