@@ -25,11 +25,12 @@ const (
 	KindWorkload  = "Workload"
 	KindPrices    = "PriceSheet"
 	KindBudget    = "ErrorBudgetPolicy"
+	KindHook      = "Integration"
 	KindSloth     = "Sloth"
 	DefaultPolicy = "default" // the policy of alerts that nobody claims
 )
 
-var kinds = []string{KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget}
+var kinds = []string{KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindHook}
 
 // Contract is a tenant's contract with the version of its definition.
 type Contract struct {
@@ -46,13 +47,15 @@ type Catalog struct {
 	workloads map[string]autoscale.Workload
 	prices    map[string]cost.PriceSheet
 	budgets   map[string]slo.BudgetPolicy
+
+	integrations map[string]Integration
 }
 
 func newCatalog() *Catalog {
 	return &Catalog{
 		slos: map[string]slo.Versioned{}, policies: map[string]incidents.Policy{}, services: map[string]alerting.Service{},
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
-		budgets: map[string]slo.BudgetPolicy{},
+		budgets: map[string]slo.BudgetPolicy{}, integrations: map[string]Integration{},
 	}
 }
 
