@@ -35,7 +35,7 @@ func (p *plane) buildApp(context.Context) error {
 	}, httpapi.Deps{
 		Sessions: sessions{p.db, p.engineToken}, People: people{p.db}, Audit: auditLog{p.db}, Definitions: p.definitions, Versions: p.db,
 		Alerts: alerts{p.db}, Incidents: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
-		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(),
+		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
 		Router: p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
 		Metrics: p.metrics.http, Events: p.hub, Log: p.log,
 	})

@@ -1,14 +1,19 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify/email"
+	"github.com/nines-sre/nines/incidents/notify/ntfy"
+	"github.com/nines-sre/nines/incidents/notify/opsgenie"
 	"github.com/nines-sre/nines/incidents/notify/pagerduty"
+	"github.com/nines-sre/nines/incidents/notify/pushover"
 	"github.com/nines-sre/nines/incidents/notify/slack"
+	"github.com/nines-sre/nines/incidents/notify/twilio"
 	"github.com/nines-sre/nines/incidents/notify/webhook"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
@@ -116,14 +121,17 @@ func (p *plane) startDefinitions(ctx context.Context) error {
 // router is how alerts become signals under the definitions in force.
 func (p *plane) router() incidents.Router { return p.definitions.Catalog().Router(p.runbookURL) }
 
-// pager sends what is in the outbox through every provider.
-func (p *plane) pager() *incidents.Pager {
-	secrets := p.config.SecretDir
-	if secrets == "" {
-		secrets = p.config.DataDir
-	}
+// secretDir is where relative secret files of definitions are looked up.
+func (p *plane) secretDir() string { return cmp.Or(p.config.SecretDir, p.config.DataDir) }
+
+// notifiers are the providers of pages, by their names in definitions.
+func (p *plane) notifiers() map[string]incidents.Notifier {
+	secrets := p.secretDir()
+	phones, emergencies := twilio.New(secrets), pushover.New(secrets)
+	phones.Hook, emergencies.Hook = p.hookURL(definitions.ReplyTwilio), p.hookURL(definitions.ReplyPushover)
 	notifiers := map[string]incidents.Notifier{
 		"pagerduty": pagerduty.New(secrets), "slack": slack.New(secrets), "webhook": webhook.New(secrets), "email": noMail{},
+		"sms": phones, "voice": phones, "ntfy": ntfy.New(secrets), "pushover": emergencies, "opsgenie": opsgenie.New(secrets),
 	}
 	if p.config.SMTPURL != "" {
 		mail, err := email.New(p.config.SMTPURL, p.config.MailFrom)
@@ -133,8 +141,15 @@ func (p *plane) pager() *incidents.Pager {
 			notifiers["email"] = mail
 		}
 	}
+	return notifiers
+}
+
+// pager sends what is in the outbox through every provider.
+func (p *plane) pager() *incidents.Pager {
 	host, _ := os.Hostname()
-	return &incidents.Pager{Outbox: p.db, Notifiers: notifiers, BaseURL: p.config.PublicURL(), Owner: host, Log: p.log, Observe: p.metrics.pages}
+	return &incidents.Pager{
+		Outbox: p.db, Notifiers: p.notifiers(), BaseURL: p.config.PublicURL(), Owner: host, Log: p.log, Observe: p.metrics.pages,
+	}
 }
 
 // noMail fails e-mail pages at once and visibly where no mail server is configured, so that the next step follows.

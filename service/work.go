@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
@@ -145,7 +146,7 @@ func (p *plane) updateBudgets(ctx context.Context) error {
 
 func (p *plane) forgetSessions(ctx context.Context) error {
 	_, err := p.db.ForgetSessions(ctx)
-	return err
+	return errors.Join(err, p.db.ForgetReplies(ctx))
 }
 
 // onChange hears of every committed change, of this process and of others.

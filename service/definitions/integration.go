@@ -2,30 +2,35 @@ package definitions
 
 import (
 	"cmp"
+	"iter"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"github.com/nines-sre/nines/alerting/inbound"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
 	"gopkg.in/yaml.v3"
 )
 
-// The types of integrations that take replies to pages; those of inbound.Types bring alerts and changes.
+// The types of integrations that need something of their own.
 const (
+	typeSNS        = "sns"
+	typeTemplate   = "template"
 	ReplySlack     = "slack"
 	ReplyTwilio    = "twilio"
 	ReplyPushover  = "pushover"
 	ReplyPagerDuty = "pagerduty"
 )
 
-var replyTypes = []string{ReplySlack, ReplyTwilio, ReplyPushover, ReplyPagerDuty}
-
-// changeTypes bring changes alone, which are the operator's.
-var changeTypes = []string{inbound.TypeChanges, inbound.TypeGitHub, inbound.TypeGitLab, inbound.TypeArgoCD, inbound.TypeLaunchDarkly}
+// The types of integrations, by what they bring: alerts, changes alone, which are the operator's, or replies to pages.
+var (
+	alertTypes  = []string{"events", "alertmanager", "grafana", typeSNS, "sentry", "datadog", "mail", "uptime", typeTemplate}
+	changeTypes = []string{"changes", "github", "gitlab", "argocd", "launchdarkly"}
+	replyTypes  = []string{ReplySlack, ReplyTwilio, ReplyPushover, ReplyPagerDuty}
+)
 
 // Bounds of an integration.
 const (
@@ -55,11 +60,12 @@ func (i Integration) Replies() bool { return slices.Contains(replyTypes, i.Type)
 
 // IntegrationOptions are what single types need.
 type IntegrationOptions struct {
-	Topic      string            // sns: ARN of the topic
-	Hold       time.Duration     // alerts: how long one without an end stays; 0 means inbound.DefaultHold
-	RoutingKey incidents.Secret  // pagerduty: of the Events integration whose service calls us, to which nothing it told is told again
-	Endpoint   string            // pushover: of the API; "" is Pushover's own
-	Mapping    *inbound.Mapping  // template
+	Topic string        // sns: ARN of the topic
+	Hold  time.Duration // alerts: how long one without an end stays; 0 means the usual time
+	// RoutingKey is, for pagerduty, that of the Events integration whose service calls us: what it told is not told to it.
+	RoutingKey incidents.Secret
+	Endpoint   string    // pushover: of the API; "" is Pushover's own
+	Mapping    yaml.Node // template: how its JSON is read
 }
 
 type integrationSpec struct {
@@ -100,7 +106,7 @@ func ReadIntegration(d manifest.Document) (Integration, manifest.Problems) {
 		Name: d.Metadata.Name, Type: s.Type, Tenant: s.Tenant, Service: s.Service, Environment: s.Environment, Labels: s.Labels,
 		Policy: s.Policy, Secret: s.Secret, Previous: s.Previous, CallsPerMinute: cmp.Or(s.CallsPerMinute, DefaultCallsPerMinute),
 		Options: IntegrationOptions{
-			Topic: s.Options.Topic, Hold: s.Options.Hold.Std(), RoutingKey: s.Options.RoutingKey, Endpoint: s.Options.Endpoint, Mapping: r.mapping,
+			Topic: s.Options.Topic, Hold: s.Options.Hold.Std(), RoutingKey: s.Options.RoutingKey, Endpoint: s.Options.Endpoint, Mapping: s.Options.Mapping,
 		},
 	}, r.problems
 }
@@ -108,7 +114,6 @@ func ReadIntegration(d manifest.Document) (Integration, manifest.Problems) {
 type integrationReader struct {
 	doc      manifest.Document
 	spec     integrationSpec
-	mapping  *inbound.Mapping
 	problems manifest.Problems
 }
 
@@ -117,7 +122,7 @@ func (r *integrationReader) bad(path, format string, args ...any) {
 }
 
 func (r *integrationReader) known() {
-	types := slices.Concat(inbound.Types, replyTypes)
+	types := slices.Concat(alertTypes, changeTypes, replyTypes)
 	switch {
 	case r.spec.Type == "":
 		r.bad("spec.type", "is missing; write one of %s", strings.Join(types, ", "))
@@ -129,7 +134,7 @@ func (r *integrationReader) known() {
 // secrets asks for a secret where anything rests on one: Amazon signs what SNS sends with keys of its own.
 func (r *integrationReader) secrets() {
 	none := incidents.Secret{}
-	if r.spec.Secret != none || r.spec.Type != inbound.TypeSNS {
+	if r.spec.Secret != none || r.spec.Type != typeSNS {
 		r.secret("spec.secret", r.spec.Secret)
 	}
 	for path, s := range map[string]incidents.Secret{"spec.previousSecret": r.spec.Previous, "spec.options.routingKey": r.spec.Options.RoutingKey} {
@@ -167,23 +172,25 @@ func (r *integrationReader) options() {
 		set   bool
 		types []string
 	}{
-		{"topic", o.Topic != "", []string{inbound.TypeSNS}},
-		{"hold", o.Hold != 0, inbound.Types},
+		{"topic", o.Topic != "", []string{typeSNS}},
+		{"hold", o.Hold != 0, alertTypes},
 		{"routingKey", o.RoutingKey != incidents.Secret{}, []string{ReplyPagerDuty}},
 		{"endpoint", o.Endpoint != "", []string{ReplyPushover}},
-		{"mapping", !o.Mapping.IsZero(), []string{inbound.TypeTemplate}},
+		{"mapping", !o.Mapping.IsZero(), []string{typeTemplate}},
 	} {
 		if given.set && !slices.Contains(given.types, kind) {
 			r.bad("spec.options."+given.field, "has no effect on the type %s; it is for %s", kind, strings.Join(given.types, ", "))
 		}
 	}
-	if kind == inbound.TypeSNS && !strings.HasPrefix(o.Topic, "arn:") {
+	if kind == typeSNS && !strings.HasPrefix(o.Topic, "arn:") {
 		r.bad("spec.options.topic", "is missing; write the ARN of the SNS topic, because everybody at Amazon may sign")
 	}
-	if kind == inbound.TypeTemplate {
-		r.template()
+	if kind == typeTemplate && o.Mapping.IsZero() {
+		r.bad("spec.options.mapping", "is missing; say which fields of the JSON are the alert's name, state and key")
 	}
 }
+
+var labelName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 func (l *loader) addIntegration(d manifest.Document) manifest.Problems {
 	i, problems := ReadIntegration(d)
@@ -203,7 +210,17 @@ func (c *Catalog) Integrations() []Integration {
 	return slices.SortedFunc(maps.Values(c.integrations), func(a, b Integration) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Policies returns every escalation policy, ordered by name.
-func (c *Catalog) Policies() []incidents.Policy {
-	return slices.SortedFunc(maps.Values(c.policies), func(a, b incidents.Policy) int { return cmp.Compare(a.Name, b.Name) })
+// Targets returns whom the escalation policies page, in no order, and as often as they do.
+func (c *Catalog) Targets() iter.Seq[incidents.Target] {
+	return func(yield func(incidents.Target) bool) {
+		for _, p := range c.policies {
+			for _, s := range p.Steps {
+				for _, t := range s.Targets {
+					if !yield(t) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

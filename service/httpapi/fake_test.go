@@ -22,6 +22,7 @@ import (
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
+	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
 )
@@ -37,6 +38,7 @@ type world struct {
 	stored   []alerting.Alert
 	signOuts []string
 	observed []observation
+	hooked   []hook.Request
 	log      bytes.Buffer
 }
 
@@ -266,7 +268,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w,
+		Corrections: w, Budgets: w, Gate: w, Hooks: w,
 		Router: func() incidents.Router { return incidents.Router{} },
 		TierOf: func(tenant string) string { return "tier-" + tenant },
 		Log:    slog.New(slog.NewJSONHandler(w, nil)),

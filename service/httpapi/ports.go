@@ -29,6 +29,7 @@ type Deps struct {
 	Corrections  Corrections
 	Budgets      Budgets
 	Gate         Gate
+	Hooks        Hooks
 	// Router returns the routes that alerts take now; it is asked at each posting.
 	Router func() incidents.Router
 	// TierOf returns the contract tier of a tenant for request metrics; "" is the operator.
