@@ -3,18 +3,21 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gofiber/fiber/v2"
+
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 )
 
-// Known has two integrations: pager, which knows its caller by a token in the body, and other.
-func (w *world) Known(name string) bool { return name == "pager" || name == "other" }
+// Known has some integrations, which know their caller by a token in the body.
+func (w *world) Known(name string) bool { return name == "pager" || name == "other" || name == "x" }
 
 func (w *world) Receive(ctx context.Context, name string, r hook.Request) (hook.Answer, error) {
 	w.set(func() { w.hooked = append(w.hooked, r) })
@@ -121,4 +124,18 @@ func TestAStormAtOneIntegrationLeavesOthersAlone(t *testing.T) {
 	if got := status("other"); got != http.StatusUnauthorized {
 		t.Errorf("another integration: %d", got)
 	}
+}
+
+func call(t *testing.T, app *fiber.App, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	resp, err := app.Test(r, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
 }

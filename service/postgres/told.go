@@ -78,7 +78,8 @@ func toldBefore(ctx context.Context, tx querier, c slo.Change, key string, now t
 func insertTold(ctx context.Context, tx querier, who access.Principal, c slo.Change, key string, began, now time.Time) (slo.Change, error) {
 	outcome := c.Outcome
 	c.ID, c.BeganAt, c.Outcome = uuid.NewString(), nil, ""
-	c.Verdict = slo.Verdict{Action: slo.Allow, Headline: "Told by " + who.Name + "; nobody asked at the gate.", At: now}
+	c.Verdict = slo.Verdict{Action: slo.Allow, Headline: "Told by " + who.Name + "; nobody asked at the gate.", At: now,
+		Policies: []string{}, Reasons: []slo.GateReason{}, Budgets: []slo.GateBudget{}}
 	c, err := c.Told(began, outcome, now)
 	if err != nil {
 		return c, err
