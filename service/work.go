@@ -58,6 +58,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobLedger, Every: p.config.LedgerEvery, Timeout: ledgerTimeout, Run: p.copyLedger},
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
 		{Name: jobLinks, Every: linkEvery, Run: p.linkChanges},
+		{Name: jobNotices, Every: noticesEvery, Run: p.changeNotices().tell},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 	}, p.metrics.jobs.Observe)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/slo"
 	"gopkg.in/yaml.v3"
 )
 
@@ -212,8 +213,32 @@ func (c *Catalog) Integrations() []Integration {
 
 // Targets returns whom the escalation policies page, in no order, and as often as they do.
 func (c *Catalog) Targets() iter.Seq[incidents.Target] {
+	return targets(maps.Values(c.policies))
+}
+
+// TargetsOf returns whom the policies of a service and of its SLOs page; of slo.AllServices those of every service.
+func (c *Catalog) TargetsOf(service string) iter.Seq[incidents.Target] {
+	if service == slo.AllServices {
+		return c.Targets()
+	}
+	names := map[string]bool{cmp.Or(c.services[service].Policy, DefaultPolicy): true}
+	for _, v := range c.slos {
+		if v.SLO.Service == service && v.SLO.Alerting.Policy != "" {
+			names[v.SLO.Alerting.Policy] = true
+		}
+	}
+	return targets(func(yield func(incidents.Policy) bool) {
+		for name := range names {
+			if !yield(c.policies[name]) {
+				return
+			}
+		}
+	})
+}
+
+func targets(policies iter.Seq[incidents.Policy]) iter.Seq[incidents.Target] {
 	return func(yield func(incidents.Target) bool) {
-		for _, p := range c.policies {
+		for p := range policies {
 			for _, s := range p.Steps {
 				for _, t := range s.Targets {
 					if !yield(t) {
