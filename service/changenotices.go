@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
@@ -30,7 +31,6 @@ type changeNotices struct {
 	store   noticeStore
 	catalog func() *definitions.Catalog
 	sender  changeSender
-	baseURL string
 }
 
 type noticeStore interface {
@@ -44,7 +44,7 @@ type changeSender interface {
 }
 
 func (p *plane) changeNotices() changeNotices {
-	return changeNotices{store: p.db, catalog: p.definitions.Catalog, sender: pagerduty.New(p.secretDir()), baseURL: p.config.PublicURL()}
+	return changeNotices{store: p.db, catalog: p.definitions.Catalog, sender: pagerduty.New(p.secretDir())}
 }
 
 // tell sends what is due. One target that cannot be reached holds back no other.
@@ -72,7 +72,7 @@ func (n changeNotices) tell(ctx context.Context) error {
 func (n changeNotices) send(ctx context.Context, notice postgres.ChangeNotice, c slo.Change, target incidents.PagerDutyTarget) error {
 	limited, cancel := context.WithTimeout(ctx, noticeTime)
 	defer cancel()
-	err := n.sender.TellChange(limited, target, n.event(c))
+	err := n.sender.TellChange(limited, target, eventOf(c))
 	if err == nil {
 		return n.store.FinishNotice(ctx, notice, postgres.NoticeSent, "", 0)
 	}
@@ -98,7 +98,7 @@ func (n changeNotices) targets(service string) map[string]incidents.PagerDutyTar
 	return found
 }
 
-func (n changeNotices) event(c slo.Change) pagerduty.Change {
+func eventOf(c slo.Change) pagerduty.Change {
 	summary := c.Kind + " of " + c.Service + ": " + c.Ref
 	details := map[string]any{"change": c.Ref, "kind": c.Kind, "author": c.Author}
 	for name, value := range map[string]string{"environment": c.Environment, "description": c.Description, "outcome": c.Outcome} {
@@ -106,7 +106,10 @@ func (n changeNotices) event(c slo.Change) pagerduty.Change {
 			details[name] = value
 		}
 	}
-	event := pagerduty.Change{Summary: summary, Source: c.Service, At: c.At, Details: details, URL: n.baseURL + "/changes"}
+	event := pagerduty.Change{Summary: summary, Source: c.Service, At: c.At, Details: details}
+	if strings.HasPrefix(c.Ref, "https://") {
+		event.URL = c.Ref
+	}
 	if c.BeganAt != nil {
 		event.At = *c.BeganAt
 	}

@@ -18,7 +18,7 @@ type Change struct {
 	Source  string // the service
 	At      time.Time
 	Details map[string]any
-	URL     string // of the change in our UI; "" for none
+	URL     string // of the change; "" for none
 }
 
 // TellChange sends a change event. 202 is accepted; 400 is final; 429, 5xx and no answer are worth another try.
@@ -35,7 +35,7 @@ func (n *Notifier) TellChange(ctx context.Context, target incidents.PagerDutyTar
 		Timestamp: c.At.UTC().Format(time.RFC3339), CustomDetails: c.Details,
 	}}
 	if c.URL != "" {
-		event.Links = []api.ChangeEventLink{{Href: c.URL, Text: "Change in Nines"}}
+		event.Links = []api.ChangeEventLink{{Href: c.URL, Text: "Change"}}
 	}
 	_, err = client.CreateChangeEventWithContext(ctx, event)
 	if err := exchange.Fault(ctx, "PagerDuty", notify.Scrub(said(exchange.Body), key), err); err != nil {
