@@ -78,15 +78,15 @@ func (h *hooks) Receive(ctx context.Context, name string, r hook.Request) (hook.
 		h.log.Error("an integration's secret cannot be read, so that its calls are refused", "integration", name, "error", err)
 		return hook.Answer{}, fault.New(fault.Unavailable, "this integration cannot take calls now; send them again later")
 	}
+	if !i.Replies() {
+		return h.tell(ctx, i, secrets, r)
+	}
 	done, err := h.limits.begin(i.Name)
 	if err != nil {
 		return hook.Answer{}, err
 	}
 	defer done()
-	if i.Replies() {
-		return h.replyHook(i, secrets).Receive(ctx, r, h.answering(i))
-	}
-	return h.tell(ctx, i, secrets, r)
+	return h.replyHook(i, secrets).Receive(ctx, r, h.answering(i))
 }
 
 // secrets are the one in force and, while it can be read, the one before.
@@ -117,6 +117,11 @@ func (h *hooks) tell(ctx context.Context, i definitions.Integration, secrets []s
 	if err := h.limits.spend(i, r.At); err != nil {
 		return hook.Answer{}, err
 	}
+	done, err := h.limits.begin(i.Name)
+	if err != nil {
+		return hook.Answer{}, err
+	}
+	defer done()
 	who := access.Principal{ID: "integration:" + i.Name, Name: i.Name, Role: access.Responder, Tenant: i.Tenant}
 	valid, bad := alerting.Parse(told.alerts, r.At, h.resolveAfter)
 	for n := range valid {
