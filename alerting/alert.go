@@ -1,5 +1,6 @@
-// Package alerting is what arrives: alerts, their identity and lifetime, matchers over them, and the services they are
-// about. It leaves out storage and people, and what an alert means for an incident; the time comes in as an argument.
+// Package alerting is what arrives: alerts, their identity and lifetime, matchers over them, the services they are about,
+// and the rules that keep them from paging or say where they go. It leaves out storage and people, and what an alert means
+// for an incident; the time comes in as an argument.
 package alerting
 
 import "time"

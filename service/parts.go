@@ -3,17 +3,14 @@ package service
 import (
 	"cmp"
 	"context"
+	"maps"
 	"os"
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify/email"
-	"github.com/nines-sre/nines/incidents/notify/ntfy"
-	"github.com/nines-sre/nines/incidents/notify/opsgenie"
 	"github.com/nines-sre/nines/incidents/notify/pagerduty"
-	"github.com/nines-sre/nines/incidents/notify/pushover"
 	"github.com/nines-sre/nines/incidents/notify/slack"
-	"github.com/nines-sre/nines/incidents/notify/twilio"
 	"github.com/nines-sre/nines/incidents/notify/webhook"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
@@ -127,12 +124,10 @@ func (p *plane) secretDir() string { return cmp.Or(p.config.SecretDir, p.config.
 // notifiers are the providers of pages, by their names in definitions.
 func (p *plane) notifiers() map[string]incidents.Notifier {
 	secrets := p.secretDir()
-	phones, emergencies := twilio.New(secrets), pushover.New(secrets)
-	phones.Hook, emergencies.Hook = p.hookURL(definitions.ReplyTwilio), p.hookURL(definitions.ReplyPushover)
 	notifiers := map[string]incidents.Notifier{
 		"pagerduty": pagerduty.New(secrets), "slack": slack.New(secrets), "webhook": webhook.New(secrets), "email": noMail{},
-		"sms": phones, "voice": phones, "ntfy": ntfy.New(secrets), "pushover": emergencies, "opsgenie": opsgenie.New(secrets),
 	}
+	maps.Copy(notifiers, phones(secrets, p.hookURL))
 	if p.config.SMTPURL != "" {
 		mail, err := email.New(p.config.SMTPURL, p.config.MailFrom)
 		if err != nil {

@@ -154,6 +154,24 @@ func TestTextsForPeople(t *testing.T) {
 	}
 }
 
+func TestAHeadlineHasNoNumberWhereThereIsNone(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[int64][]string{
+		12: {"#12 CRITICAL: acme: Orders fail", "Acknowledged #12: acme: Orders fail", "Resolved #12: acme: Orders fail"},
+		0:  {"CRITICAL: acme: Orders fail", "Acknowledged: acme: Orders fail", "Resolved: acme: Orders fail"},
+	} {
+		for i, action := range []incidents.Action{incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve} {
+			got := notify.Headline(incidents.Notification{
+				Page:     incidents.Page{Action: action},
+				Incident: incidents.Incident{Number: number, Tenant: "ac\xffme", Title: "Orders\nfail", Severity: incidents.Critical},
+			})
+			if got != strings.ReplaceAll(want[i], "acme", "ac\uFFFDme") {
+				t.Errorf("%q; want %q", got, want[i])
+			}
+		}
+	}
+}
+
 func TestALinkIsAnAbsoluteAddressOverHTTP(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]bool{

@@ -94,7 +94,7 @@ func subject(note incidents.Notification) string {
 	if i.Tenant != "" {
 		s += notify.Line(i.Tenant, 60) + " "
 	}
-	s += fmt.Sprintf("#%d %s", i.Number, notify.Line(i.Title, 150))
+	s += strings.TrimLeft(notify.Number(i)+" ", " ") + notify.Line(i.Title, 150)
 	if note.Page.Action != incidents.ActionTrigger {
 		s = "Re: " + s
 	}
@@ -171,7 +171,7 @@ func (m message) writeHTML(w io.Writer) {
 	}
 	// Execute fails only when the writer does, and this one writes into memory.
 	_ = page.Execute(w, map[string]any{
-		"Headline": notify.Line(notify.Headline(m.note), 300), "Banner": fmt.Sprintf("%s · #%d", banner, i.Number),
+		"Headline": notify.Line(notify.Headline(m.note), 300), "Banner": strings.TrimRight(banner+" · "+notify.Number(i), "· "),
 		"Color": template.CSS(color), "Title": title(i), "Summary": notify.Cut(strings.ToValidUTF8(i.Summary, "\uFFFD"), maxSummary),
 		"Facts": notify.Facts(m.note), "URL": notify.Link(m.note.IncidentURL, maxLink), "Runbook": notify.Link(i.RunbookURL, maxLink),
 	})

@@ -187,22 +187,24 @@ func cutBytes(s string, n int) string {
 	return strings.ToValidUTF8(s[:n-len("…")], "") + "…"
 }
 
-// sequenceForm is what servers take as the id of a sequence.
-var sequenceForm = regexp.MustCompile(`^[-_A-Za-z0-9]{1,64}$`)
+// sequenceForm is the id of a page's sequence.
+var sequenceForm = regexp.MustCompile(`^nines-[0-9a-f]{24}$`)
 
 // sequence is the id of the notification that the message is shown in. A page has its own, the same at every retry, so
 // that a page sent twice is shown once; clients don't ring for a message that only takes another's place, therefore not
 // even two pages of an incident share one. What comes after belongs to the first page.
 func sequence(note incidents.Notification) string {
 	p := note.Page
-	if p.Action != incidents.ActionTrigger {
-		if sequenceForm.MatchString(note.Thread) {
-			return note.Thread
-		}
-		return ""
+	switch {
+	case p.Action == incidents.ActionTrigger && note.Incident.Number <= 0:
+		return "" // it stands for several incidents, and no single one's end may take its place
+	case p.Action == incidents.ActionTrigger:
+		sum := sha256.Sum256([]byte(p.DedupKey + "\n" + strconv.Itoa(p.Step) + "\n" + strconv.Itoa(p.Loop)))
+		return "nines-" + hex.EncodeToString(sum[:12])
+	case sequenceForm.MatchString(note.Thread):
+		return note.Thread
 	}
-	sum := sha256.Sum256([]byte(p.DedupKey + "\n" + strconv.Itoa(p.Step) + "\n" + strconv.Itoa(p.Loop)))
-	return "nines-" + hex.EncodeToString(sum[:12])
+	return ""
 }
 
 func newRequest(ctx context.Context, server string, m message) (*http.Request, error) {

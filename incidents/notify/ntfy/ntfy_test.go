@@ -98,6 +98,19 @@ func TestEveryPageRingsOnceAndWhatIsOverTakesThePlaceOfTheFirst(t *testing.T) {
 	}
 }
 
+func TestTheEndOfOneIncidentLeavesAMessageAboutSeveralAlone(t *testing.T) {
+	s := start(t)
+	storm := note(s.URL, incidents.ActionTrigger)
+	storm.Incident.Number, storm.Incident.Title = 0, "9 incidents"
+	first := send(t, storm)
+	over := note(s.URL, incidents.ActionResolve)
+	over.Thread = first.ProviderID
+	send(t, over)
+	if shown := s.Shown(); len(shown) != 2 || shown[0].Title != "CRITICAL: acme: 9 incidents" {
+		t.Errorf("shown %+v", shown)
+	}
+}
+
 func TestAServerWithoutSequencesShowsAllMessages(t *testing.T) {
 	s := start(t)
 	s.Old = true

@@ -174,24 +174,17 @@ func (a answer) classify(err error) error {
 func messageText(note incidents.Notification, replies bool) string {
 	i := note.Incident
 	head, tail := "", ""
+	number := strings.TrimLeft(notify.Number(i)+" ", " ")
 	switch note.Page.Action {
 	case incidents.ActionAcknowledge:
-		head = number(i) + "acknowledged by " + orElse(notify.Line(i.AcknowledgedBy, 40), "somebody") + ": "
+		head = number + "acknowledged by " + orElse(notify.Line(i.AcknowledgedBy, 40), "somebody") + ": "
 	case incidents.ActionResolve:
-		head = number(i) + "resolved: "
+		head = number + "resolved: "
 	default:
-		head = number(i) + strings.ToUpper(notify.Line(string(i.Severity), 20)) + about(i) + ": "
+		head = number + strings.ToUpper(notify.Line(string(i.Severity), 20)) + about(i) + ": "
 		tail = callToAction(note, replies)
 	}
 	return fit(head, orElse(notify.Line(i.Title, 300), "incident"), tail)
-}
-
-// number is what people call the incident, "#12 "; what stands for several incidents has none.
-func number(i incidents.Incident) string {
-	if i.Number <= 0 {
-		return ""
-	}
-	return fmt.Sprintf("#%d ", i.Number)
 }
 
 // about names whom the incident concerns: " acme shop", or nothing where nobody said.
