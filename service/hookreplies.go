@@ -44,10 +44,8 @@ func (p *plane) hookURL(kind string) func() string {
 
 // hooks takes the calls of integrations.
 func (p *plane) hooks() *hooks {
-	h := &hooks{
-		catalog: p.definitions.Catalog, secretDir: p.secretDir(), resolveAfter: p.config.ResolveAfter, store: p.db, alerts: alerts{p.db},
+	return &hooks{
+		catalog: p.definitions.Catalog, secretDir: p.secretDir(), resolveAfter: p.config.ResolveAfter, store: p.db, alerts: alerts{p.db}, deliveries: p.db,
 		read: readSource, limits: newHookLimits(), log: p.log,
 	}
-	h.deliveries, _ = any(p.db).(deliveries)
-	return h
 }

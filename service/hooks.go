@@ -148,9 +148,6 @@ func (h *hooks) answering(i definitions.Integration) incidents.Answering {
 	return func(ctx context.Context, r incidents.Reply) (incidents.Incident, error) {
 		switch r.Action {
 		case incidents.ReplyDelivered, incidents.ReplyUndelivered:
-			if h.deliveries == nil {
-				return incidents.Incident{}, nil
-			}
 			return incidents.Incident{}, h.deliveries.RecordDelivery(ctx, r.Provider, r.ProviderID, r.Action == incidents.ReplyDelivered, r.Text, r.At)
 		}
 		who := access.Principal{ID: r.By.ID, Name: r.By.Name, Role: access.Responder, Tenant: i.Tenant}
