@@ -16,6 +16,7 @@ type Alert struct {
 	UpdatedAt    time.Time         `json:"updatedAt"` // when a source last told it
 	GeneratorURL string            `json:"generatorURL"`
 	Incident     string            `json:"incident,omitempty"` // id of the incident it opened or joined
+	Verdict      *Verdict          `json:"verdict,omitempty"`  // what keeps it from paging; nil where nothing does
 }
 
 // Firing reports whether the alert is firing at the time: it has begun and its end lies ahead.

@@ -61,7 +61,9 @@ func (c *Change) refire(sig Signal, now time.Time) bool {
 }
 
 // worthTelling keeps an alert that flaps for hours from filling the timeline.
-func (i Incident) worthTelling() bool { return i.Refires <= calmDoubles || bits.OnesCount(uint(i.Refires)) == 1 }
+func (i Incident) worthTelling() bool {
+	return i.Refires <= calmDoubles || bits.OnesCount(uint(i.Refires)) == 1
+}
 
 // Calm resolves the incident when ResolveAt has come without an alert firing again; before that the Change is empty.
 // paged are the targets that were triggered.

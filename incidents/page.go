@@ -87,6 +87,10 @@ type Attempt struct {
 	StatusCode int           `json:"statusCode"` // the provider's HTTP status, 0 where there was none
 	ProviderID string        `json:"providerId"` // what the provider calls it, where it says
 	Error      string        `json:"error"`      // for people; never holds a secret
+
+	DeliveredAt *time.Time    `json:"deliveredAt"` // when the provider says that it arrived, where it does
+	Undelivered string        `json:"undelivered"` // why it did not, where the provider says so
+	LeaveAlone  time.Duration `json:"-"`           // what the provider asks for before the target's next message
 }
 
 // Notification is all a provider needs to tell people about a page.
@@ -117,14 +121,15 @@ type Notifier interface {
 
 // Outbox is the pages' storage. One method is one transaction; all times are the database's.
 type Outbox interface {
-	// ClaimDue leases up to most pages that are due (pending and NextAt passed, or sending with an expired lease), the
-	// oldest first and at most one per incident and target at a time, raises Attempts and records the Attempt as in
-	// flight. A leased page is claimed by nobody else until the lease ends.
+	// ClaimDue leases pages for up to most messages that are due (pending and NextAt passed, or sending with an expired
+	// lease), at most one per incident and target at a time and in the order and number that Queue.Next allows, raises
+	// Attempts and records each Attempt as in flight. A leased page is claimed by nobody else until the lease ends.
 	ClaimDue(ctx context.Context, most int, lease time.Duration) ([]Claim, error)
 	// Current returns the incident as it is at this moment, for the check right before sending.
 	Current(ctx context.Context, incident string) (Incident, error)
 	// Finish records how the attempt ended, with its timeline entry: Outcome sent, failed or canceled ends the page,
-	// retry makes it due again after retryIn. A claim whose lease was taken over by another is a fault.Conflict.
+	// retry makes it due again after retryIn; for the target, see Claim.Conclude, and for the incident, see Incident.Tried.
+	// The claims of a bundle are finished one by one. A claim whose lease was taken over by another is a fault.Conflict.
 	Finish(ctx context.Context, c Claim, a Attempt, retryIn time.Duration) error
 	// Wait returns when a page may have become due: at a notification, or after at most the given time.
 	Wait(ctx context.Context, atMost time.Duration) error
@@ -135,5 +140,7 @@ type Claim struct {
 	Page     Page
 	Incident Incident
 	Attempt  Attempt
-	Thread   string // ProviderID of the first page to the same target that its provider took, "" for none
+	Broken   string  // why the target's pages fail without being sent, "" where they are sent
+	With     []Claim // of the same target, that go with it as one message
+	Thread   string  // ProviderID of the first page to the same target that its provider took, "" for none
 }

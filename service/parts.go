@@ -48,7 +48,10 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 		http: telemetry.NewHTTPMetrics(t.Registry), pages: telemetry.NewPageMetrics(t.Registry), jobs: telemetry.NewJobMetrics(t.Registry), slos: telemetry.NewSLOMetrics(t.Registry),
 		intelligence: telemetry.NewIntelligenceMetrics(t.Registry), children: telemetry.NewChildMetrics(t.Registry),
 	}
-	p.metrics.jobs.Expect(jobEscalate, jobLapse, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks, jobNotices, jobSessions)
+	p.metrics.jobs.Expect(
+		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
+		jobNotices, jobSessions,
+	)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {
 			p.log.Warn("some telemetry was not sent", "error", err)

@@ -49,6 +49,7 @@ type DB struct {
 
 	intake   chan struct{} // bounds how many paging connections intake may hold, so that the outbox always has some
 	inbox    *inbox
+	bench    bench
 	attempts *throttle // of sign-ins
 	bearers  *bearers
 	wake     chan struct{} // a page may have become due

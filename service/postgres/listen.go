@@ -16,12 +16,15 @@ const (
 	TopicAlert       = "alert"
 	TopicLedger      = "ledger"
 	TopicCorrection  = "correction"
+	TopicSilence     = "silence"
+	TopicHeartbeat   = "heartbeat"
 
 	topicInbox = "inbox" // postings were worked off; for the process that accepted them
 	topicToken = "token" // one was revoked
 )
 
-var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection}
+var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection, TopicSilence,
+	TopicHeartbeat}
 
 // Change tells that something was committed. It carries no data: read what is needed.
 type Change struct {

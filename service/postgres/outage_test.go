@@ -102,7 +102,7 @@ func TestPostgresGoesAwayAndComesBack(t *testing.T) {
 
 	calls := map[string]func() error{
 		"ReceiveAlerts": func() error {
-			return db.ReceiveAlerts(ctx, responder, []alerting.Alert{alert("During", "critical")}, router)
+			return db.ReceiveAlerts(ctx, responder, []alerting.Alert{alert("During", "critical")}, routing)
 		},
 		"Incidents":   func() error { _, err := db.Incidents(ctx, access.Operator(), incidents.Filter{}); return err },
 		"ClaimDue":    func() error { _, err := db.ClaimDue(ctx, 1, lease); return err },
