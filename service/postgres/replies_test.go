@@ -23,7 +23,7 @@ func pagedEverywhere(t *testing.T, db *postgres.DB) incidents.Incident {
 	everywhere := incidents.Router{Default: "default", Policies: map[string]incidents.Policy{"default": {
 		Name: "default", Steps: []incidents.Step{{Targets: []incidents.Target{pager, mail("ana")}}, {Delay: time.Hour, Targets: []incidents.Target{mail("bo")}}},
 	}}}
-	if err := db.ReceiveAlerts(ctx, operator, one(alert("Down", "critical")), everywhere); err != nil {
+	if err := db.ReceiveAlerts(ctx, operator, one(alert("Down", "critical")), postgres.Routing{Router: everywhere}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range claim(t, db, 2) {
