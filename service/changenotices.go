@@ -69,7 +69,9 @@ func (n changeNotices) tell(ctx context.Context) error {
 	return err
 }
 
-func (n changeNotices) send(ctx context.Context, notice postgres.ChangeNotice, c slo.Change, target incidents.PagerDutyTarget) error {
+func (n changeNotices) send(
+	ctx context.Context, notice postgres.ChangeNotice, c slo.Change, target incidents.PagerDutyTarget,
+) error {
 	limited, cancel := context.WithTimeout(ctx, noticeTime)
 	defer cancel()
 	err := n.sender.TellChange(limited, target, eventOf(c))
@@ -80,7 +82,8 @@ func (n changeNotices) send(ctx context.Context, notice postgres.ChangeNotice, c
 	switch said.Kind {
 	case fault.Limited, fault.Unavailable, fault.Timeout, fault.Internal:
 		if notice.Attempts+1 < noticeTries {
-			return n.store.FinishNotice(ctx, notice, postgres.NoticePending, said.Message, cmp.Or(said.RetryAfter, noticeRetry<<notice.Attempts))
+			again := cmp.Or(said.RetryAfter, noticeRetry<<notice.Attempts)
+			return n.store.FinishNotice(ctx, notice, postgres.NoticePending, said.Message, again)
 		}
 	}
 	return n.store.FinishNotice(ctx, notice, postgres.NoticeFailed, said.Message, 0)

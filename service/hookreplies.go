@@ -45,7 +45,7 @@ func (p *plane) hookURL(kind string) func() string {
 // hooks takes the calls of integrations.
 func (p *plane) hooks() *hooks {
 	return &hooks{
-		catalog: p.definitions.Catalog, secretDir: p.secretDir(), resolveAfter: p.config.ResolveAfter, store: p.db, alerts: alerts{p.db}, deliveries: p.db,
-		read: readSource, limits: newHookLimits(), log: p.log,
+		catalog: p.definitions.Catalog, secretDir: p.secretDir(), resolveAfter: p.config.ResolveAfter,
+		store: p.db, alerts: alerts{p.db}, deliveries: p.db, read: readSource, limits: newHookLimits(), log: p.log,
 	}
 }

@@ -31,7 +31,8 @@ type hooks struct {
 
 // hookStore keeps what people and tools tell, each thing once.
 type hookStore interface {
-	Answer(ctx context.Context, who access.Principal, integration string, r incidents.Reply, origin func(incidents.Target) bool) (incidents.Incident, error)
+	Answer(ctx context.Context, who access.Principal, integration string, r incidents.Reply,
+		origin func(incidents.Target) bool) (incidents.Incident, error)
 	TellChange(ctx context.Context, who access.Principal, c slo.Change, key string) (slo.Change, error)
 }
 
@@ -148,7 +149,8 @@ func (h *hooks) answering(i definitions.Integration) incidents.Answering {
 	return func(ctx context.Context, r incidents.Reply) (incidents.Incident, error) {
 		switch r.Action {
 		case incidents.ReplyDelivered, incidents.ReplyUndelivered:
-			return incidents.Incident{}, h.deliveries.RecordDelivery(ctx, r.Provider, r.ProviderID, r.Action == incidents.ReplyDelivered, r.Text, r.At)
+			delivered := r.Action == incidents.ReplyDelivered
+			return incidents.Incident{}, h.deliveries.RecordDelivery(ctx, r.Provider, r.ProviderID, delivered, r.Text, r.At)
 		}
 		who := access.Principal{ID: r.By.ID, Name: r.By.Name, Role: access.Responder, Tenant: i.Tenant}
 		return h.store.Answer(ctx, who, i.Name, r, h.origin(i))

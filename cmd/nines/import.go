@@ -34,7 +34,8 @@ type imported struct {
 func (a *cli) importPagerDuty() *cobra.Command {
 	var tokenFile, out, endpoint, since string
 	c := &cobra.Command{
-		Use: "pagerduty --token-file FILE --out DIR", Short: "Write a PagerDuty account as definitions, and say what they cannot carry", Args: args(cobra.NoArgs),
+		Use: "pagerduty --token-file FILE --out DIR", Args: args(cobra.NoArgs),
+		Short: "Write a PagerDuty account as definitions, and say what they cannot carry",
 		Long: "Read a PagerDuty account by its REST API and write its escalation policies and services as definitions, ready for\n" +
 			"'nines apply'. Users, schedules and incidents, open and recent, are written beside them as JSON, for people and for\n" +
 			"scripts. Nothing is changed at PagerDuty; a read-only API key is enough.",
@@ -93,8 +94,8 @@ func (a *cli) writeImport(read account.Account, folder string) error {
 		return fault.Wrap(fault.Invalid, err, "make the folder %s", folder)
 	}
 	done := imported{
-		Files: []string{}, Users: len(read.Users), Schedules: len(read.Schedules), Policies: len(read.Policies), Services: len(read.Services),
-		Incidents: len(read.Incidents), Losses: made.Losses,
+		Files: []string{}, Users: len(read.Users), Schedules: len(read.Schedules), Policies: len(read.Policies),
+		Services: len(read.Services), Incidents: len(read.Incidents), Losses: made.Losses,
 	}
 	for _, f := range made.Files {
 		path := filepath.Join(folder, f.Name)

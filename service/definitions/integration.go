@@ -98,7 +98,8 @@ func ReadIntegration(d manifest.Document) (Integration, manifest.Problems) {
 	r.labels()
 	r.options()
 	if s.CallsPerMinute < 0 || s.CallsPerMinute > maxCallsPerMinute {
-		r.bad("spec.callsPerMinute", "is %d; write 1 to %d, or leave it out for %d", s.CallsPerMinute, maxCallsPerMinute, DefaultCallsPerMinute)
+		r.bad("spec.callsPerMinute", "is %d; write 1 to %d, or leave it out for %d",
+			s.CallsPerMinute, maxCallsPerMinute, DefaultCallsPerMinute)
 	}
 	if s.Tenant != "" && slices.Contains(changeTypes, s.Type) {
 		r.bad("spec.tenant", "is not for the type %s; changes belong to the operator", s.Type)
@@ -107,7 +108,8 @@ func ReadIntegration(d manifest.Document) (Integration, manifest.Problems) {
 		Name: d.Metadata.Name, Type: s.Type, Tenant: s.Tenant, Service: s.Service, Environment: s.Environment, Labels: s.Labels,
 		Policy: s.Policy, Secret: s.Secret, Previous: s.Previous, CallsPerMinute: cmp.Or(s.CallsPerMinute, DefaultCallsPerMinute),
 		Options: IntegrationOptions{
-			Topic: s.Options.Topic, Hold: s.Options.Hold.Std(), RoutingKey: s.Options.RoutingKey, Endpoint: s.Options.Endpoint, Mapping: s.Options.Mapping,
+			Topic: s.Options.Topic, Hold: s.Options.Hold.Std(), RoutingKey: s.Options.RoutingKey,
+			Endpoint: s.Options.Endpoint, Mapping: s.Options.Mapping,
 		},
 	}, r.problems
 }
@@ -138,7 +140,9 @@ func (r *integrationReader) secrets() {
 	if r.spec.Secret != none || r.spec.Type != typeSNS {
 		r.secret("spec.secret", r.spec.Secret)
 	}
-	for path, s := range map[string]incidents.Secret{"spec.previousSecret": r.spec.Previous, "spec.options.routingKey": r.spec.Options.RoutingKey} {
+	for path, s := range map[string]incidents.Secret{
+		"spec.previousSecret": r.spec.Previous, "spec.options.routingKey": r.spec.Options.RoutingKey,
+	} {
 		if s != none {
 			r.secret(path, s)
 		}

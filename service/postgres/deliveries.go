@@ -11,7 +11,8 @@ import (
 
 // A message that was delivered stays so, whatever report comes late.
 const recordDeliverySQL = `
-update attempts set delivered_at = case when @delivered then @at::timestamptz end, undelivered = case when @delivered then '' else @why end
+update attempts set delivered_at = case when @delivered then @at::timestamptz end,
+    undelivered = case when @delivered then '' else @why end
 where (provider, provider_id) = (@provider, @id) and provider_id <> '' and delivered_at is null
 returning incident_id::text as id, tenant_id as tenant`
 

@@ -147,7 +147,9 @@ func (d *DB) Note(ctx context.Context, who access.Principal, id, text string) (i
 func actor(who access.Principal) incidents.Actor { return incidents.Actor{ID: who.ID, Name: who.Name} }
 
 // transition locks an incident, asks the domain what is to become of it, and commits that with its audit record.
-func (d *DB) transition(ctx context.Context, who access.Principal, id, action string, detail map[string]any, decide decision) (incidents.Incident, error) {
+func (d *DB) transition(ctx context.Context, who access.Principal, id, action string, detail map[string]any, decide decision) (
+	incidents.Incident, error,
+) {
 	if err := who.Require(access.Responder); err != nil {
 		return incidents.Incident{}, err
 	}

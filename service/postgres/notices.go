@@ -39,7 +39,8 @@ on conflict on constraint change_notices_pkey do nothing`
 
 const dueNoticesSQL = `
 select n.change_id::text as change, n.target_key as target, n.attempts
-from change_notices n join unnest(@changes::uuid[], @targets::text[]) as wanted (change, target) on (n.change_id, n.target_key) = (wanted.change, wanted.target)
+from change_notices n join unnest(@changes::uuid[], @targets::text[]) as wanted (change, target)
+    on (n.change_id, n.target_key) = (wanted.change, wanted.target)
 where n.state = 'pending' and n.next_at <= clock_timestamp()`
 
 // DueNotices returns which of the notices are to be sent now: those that were not sent, are not given up and whose time

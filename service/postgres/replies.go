@@ -32,7 +32,8 @@ func (d *DB) Answer(ctx context.Context, who access.Principal, integration strin
 		if err != nil {
 			return err
 		}
-		act := deed{who: who, action: "incident." + string(r.Action), detail: map[string]any{"integration": integration}, decide: nothing}
+		through := map[string]any{"integration": integration}
+		act := deed{who: who, action: "incident." + string(r.Action), detail: through, decide: nothing}
 		if counts {
 			act.decide = said(r, actor(who), origin)
 		}
@@ -129,7 +130,9 @@ select exists (select from hook_replies where (integration, incident_id) = (@int
     and reply_id <> @reply and occurred_at > @at and action = any(@actions))`
 
 // keepReply remembers a reply and reports whether it counts: it was not told before, and nothing newer has overtaken it.
-func keepReply(ctx context.Context, tx querier, who access.Principal, integration string, r incidents.Reply, id string, now time.Time) (bool, error) {
+func keepReply(ctx context.Context, tx querier, who access.Principal, integration string, r incidents.Reply, id string,
+	now time.Time,
+) (bool, error) {
 	if r.ID == "" {
 		r.ID = uuid.NewString()
 	}
@@ -154,7 +157,8 @@ func keepReply(ctx context.Context, tx querier, who access.Principal, integratio
 // Replies are told again for two days at most; the rest is for whoever answers an incident late.
 const forgetRepliesSQL = `
 delete from hook_replies h where h.at < clock_timestamp() - interval '30 days'
-    and not exists (select from incidents i where (i.tenant_id, i.id) = (h.incident_tenant, h.incident_id) and i.state <> 'resolved')`
+    and not exists (select from incidents i
+        where (i.tenant_id, i.id) = (h.incident_tenant, h.incident_id) and i.state <> 'resolved')`
 
 // ForgetReplies removes what is remembered of replies to incidents that are long over.
 func (d *DB) ForgetReplies(ctx context.Context) error {

@@ -61,7 +61,9 @@ func sameTelling(a, b slo.Change) bool {
 	return a.Outcome == b.Outcome && (a.BeganAt == nil) == (b.BeganAt == nil)
 }
 
-func toldBefore(ctx context.Context, tx querier, c slo.Change, key string, now time.Time) (before slo.Change, known bool, err error) {
+func toldBefore(ctx context.Context, tx querier, c slo.Change, key string, now time.Time) (
+	before slo.Change, known bool, err error,
+) {
 	args := changeArgs(c)
 	args["key"], args["since"] = orNull(key), now.Add(-slo.ChangeValid)
 	args["same"] = strconv.Quote(c.Service) + strconv.Quote(c.Environment) + strconv.Quote(c.Kind) + strconv.Quote(c.Ref)
@@ -75,7 +77,9 @@ func toldBefore(ctx context.Context, tx querier, c slo.Change, key string, now t
 	return found[0], true, nil
 }
 
-func insertTold(ctx context.Context, tx querier, who access.Principal, c slo.Change, key string, began, now time.Time) (slo.Change, error) {
+func insertTold(ctx context.Context, tx querier, who access.Principal, c slo.Change, key string, began, now time.Time) (
+	slo.Change, error,
+) {
 	outcome := c.Outcome
 	c.ID, c.BeganAt, c.Outcome = uuid.NewString(), nil, ""
 	c.Verdict = slo.Verdict{Action: slo.Allow, Headline: "Told by " + who.Name + "; nobody asked at the gate.", At: now,
@@ -91,6 +95,7 @@ func insertTold(ctx context.Context, tx querier, who access.Principal, c slo.Cha
 	}
 	batch := &pgx.Batch{}
 	batch.Queue(updateChangeSQL, changeArgs(c))
-	record(batch, who, "", "change.tell", "change/"+c.ID, map[string]any{"service": c.Service, "change": c.Ref, "kind": c.Kind, "outcome": c.Outcome})
+	detail := map[string]any{"service": c.Service, "change": c.Ref, "kind": c.Kind, "outcome": c.Outcome}
+	record(batch, who, "", "change.tell", "change/"+c.ID, detail)
 	return c, send(ctx, tx, batch)
 }

@@ -180,7 +180,8 @@ func (e webhook) by() incidents.Actor {
 	if e.Agent == nil || e.Agent.ID == "" {
 		return incidents.Actor{ID: Provider, Name: "PagerDuty"}
 	}
-	return incidents.Actor{ID: Provider + ":" + notify.Line(e.Agent.ID, 60), Name: notify.Line(cmp.Or(e.Agent.Summary, e.Agent.ID), 100)}
+	name := cmp.Or(e.Agent.Summary, e.Agent.ID)
+	return incidents.Actor{ID: Provider + ":" + notify.Line(e.Agent.ID, 60), Name: notify.Line(name, 100)}
 }
 
 func (e webhook) noted() string {

@@ -230,8 +230,10 @@ func (w *writer) loseOfService(what string, s api.Service) {
 		{s.AutoResolveTimeout != nil, "resolves incidents by a timer, which Nines does not: they end with their alerts"},
 		{s.AcknowledgementTimeout != nil, "takes acknowledgements back by a timer, which Nines does not"},
 		{s.SupportHours != nil, "has support hours; use an AlertRoute with times"},
-		{s.IncidentUrgencyRule != nil && s.IncidentUrgencyRule.Type != "constant", "makes urgency depend on more than the service; use the label severity"},
-		{s.AlertGroupingParameters != nil && s.AlertGroupingParameters.Type != "", "groups alerts by rules of its own; use an AlertRoute that groups"},
+		{s.IncidentUrgencyRule != nil && s.IncidentUrgencyRule.Type != "constant",
+			"makes urgency depend on more than the service; use the label severity"},
+		{s.AlertGroupingParameters != nil && s.AlertGroupingParameters.Type != "",
+			"groups alerts by rules of its own; use an AlertRoute that groups"},
 		{s.Status == "disabled" || s.Status == "maintenance", "is " + s.Status + " in PagerDuty, and is not here"},
 	} {
 		if lost.there {

@@ -48,8 +48,8 @@ type layer struct {
 func scheduleOf(s api.Schedule) any {
 	out := schedule{ID: s.ID, Name: s.Name, TimeZone: s.TimeZone, Description: s.Description, Layers: []layer{}}
 	for _, l := range s.ScheduleLayers {
-		one := layer{Name: l.Name, Start: l.Start, End: l.End, Rotation: l.RotationVirtualStart, TurnSeconds: l.RotationTurnLengthSeconds,
-			Users: []string{}, Restrictions: l.Restrictions}
+		one := layer{Name: l.Name, Start: l.Start, End: l.End, Rotation: l.RotationVirtualStart,
+			TurnSeconds: l.RotationTurnLengthSeconds, Users: []string{}, Restrictions: l.Restrictions}
 		for _, u := range l.Users {
 			one.Users = append(one.Users, u.User.ID)
 		}

@@ -88,7 +88,8 @@ func (r reader) explain(ctx context.Context, err error) error {
 	}
 	switch {
 	case refused.StatusCode == http.StatusUnauthorized:
-		return fault.New(fault.Invalid, "PagerDuty does not take the token; make one under Integrations, API Access Keys (read-only is enough)")
+		return fault.New(fault.Invalid,
+			"PagerDuty does not take the token; make one under Integrations, API Access Keys (read-only is enough)")
 	case refused.StatusCode == http.StatusForbidden:
 		return fault.New(fault.Invalid, "the token may not read everything; use a read-only key of the account, not of a user%s", said)
 	case refused.StatusCode == http.StatusTooManyRequests:
@@ -120,7 +121,8 @@ func pages[T any](r reader, what string, next func(offset uint) ([]T, bool, erro
 
 func (r reader) users(ctx context.Context, a *Account) (err error) {
 	a.Users, err = pages(r, "users", func(offset uint) ([]api.User, bool, error) {
-		got, err := r.client.ListUsersWithContext(ctx, api.ListUsersOptions{Limit: pageSize, Offset: offset, Includes: []string{"contact_methods"}})
+		o := api.ListUsersOptions{Limit: pageSize, Offset: offset, Includes: []string{"contact_methods"}}
+		got, err := r.client.ListUsersWithContext(ctx, o)
 		if err != nil {
 			return nil, false, err
 		}
@@ -194,7 +196,8 @@ func (r reader) incidents(ctx context.Context, a *Account) error {
 		}
 		return err
 	}
-	if err := list(api.ListIncidentsOptions{DateRange: "all", Statuses: []string{string(incidents.Triggered), string(incidents.Acknowledged)}}); err != nil {
+	open := []string{string(incidents.Triggered), string(incidents.Acknowledged)}
+	if err := list(api.ListIncidentsOptions{DateRange: "all", Statuses: open}); err != nil {
 		return err
 	}
 	for from := r.options.Since; from.Before(r.options.Now); from = from.Add(longestSpan) {
@@ -202,7 +205,8 @@ func (r reader) incidents(ctx context.Context, a *Account) error {
 		if until.After(r.options.Now) {
 			until = r.options.Now
 		}
-		if err := list(api.ListIncidentsOptions{Since: from.UTC().Format(time.RFC3339), Until: until.UTC().Format(time.RFC3339)}); err != nil {
+		month := api.ListIncidentsOptions{Since: from.UTC().Format(time.RFC3339), Until: until.UTC().Format(time.RFC3339)}
+		if err := list(month); err != nil {
 			return err
 		}
 	}

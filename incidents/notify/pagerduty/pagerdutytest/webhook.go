@@ -34,14 +34,18 @@ type Reference struct {
 
 // User returns the reference of a person.
 func User(id, name string) *Reference {
-	return &Reference{ID: id, Type: "user_reference", Summary: name, Self: "https://api.pagerduty.com/users/" + id, HTMLURL: "https://acme.pagerduty.com/users/" + id}
+	return &Reference{
+		ID: id, Type: "user_reference", Summary: name, Self: "https://api.pagerduty.com/users/" + id,
+		HTMLURL: "https://acme.pagerduty.com/users/" + id,
+	}
 }
 
 // Body returns the JSON that is sent.
 func (w Webhook) Body() []byte {
 	incident := Reference{ID: w.Incident, Type: "incident_reference", Summary: "[#1] Trouble"}
 	var data any = map[string]any{
-		"id": w.Incident, "type": "incident", "self": "https://api.pagerduty.com/incidents/" + w.Incident, "number": 1, "incident_key": w.Key,
+		"id": w.Incident, "type": "incident", "self": "https://api.pagerduty.com/incidents/" + w.Incident,
+		"number": 1, "incident_key": w.Key,
 		"title": "Trouble", "status": "triggered", "urgency": "high", "assignees": w.Assignees, "escalation_policy": w.Policy,
 		"priority": w.Priority, "teams": []Reference{}, "conference_bridge": nil, "resolve_reason": nil,
 		"service": Reference{ID: "PF9KMXH", Type: "service_reference", Summary: "shop"},
@@ -53,8 +57,9 @@ func (w Webhook) Body() []byte {
 		data = map[string]any{"type": "ping", "message": "Hello from your friend Pagey!"}
 	}
 	body, err := json.Marshal(map[string]any{"event": map[string]any{
-		"id": w.ID, "event_type": w.Type, "resource_type": "incident", "occurred_at": w.OccurredAt.UTC().Format("2006-01-02T15:04:05.000Z"),
-		"agent": w.Agent, "client": nil, "data": data,
+		"id": w.ID, "event_type": w.Type, "resource_type": "incident",
+		"occurred_at": w.OccurredAt.UTC().Format("2006-01-02T15:04:05.000Z"),
+		"agent":       w.Agent, "client": nil, "data": data,
 	}})
 	if err != nil {
 		panic(err) // strings, numbers and references always encode
