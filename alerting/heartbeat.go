@@ -35,6 +35,13 @@ type Heartbeat struct {
 	Severity string            `json:"severity"`
 	Labels   map[string]string `json:"labels,omitempty"`
 	Policy   string            `json:"policy,omitempty"`
+	Key      KeyRef            `json:"-"` // where its own key is kept, which pings it without a token; zero for none
+}
+
+// KeyRef says where a secret key is kept: in an environment variable or in a file, never in the definition itself.
+type KeyRef struct {
+	Env  string `yaml:"env"`
+	File string `yaml:"file"`
 }
 
 // Due returns when the heartbeat becomes overdue after its last ping.
@@ -94,6 +101,7 @@ type heartbeatSpec struct {
 	Severity string            `yaml:"severity"`
 	Labels   map[string]string `yaml:"labels"`
 	Policy   string            `yaml:"policy"`
+	Key      *KeyRef           `yaml:"key"`
 }
 
 // ReadHeartbeat reads a Heartbeat document and names every problem in it with its line. That the service and the
@@ -114,6 +122,12 @@ func ReadHeartbeat(d manifest.Document) (Heartbeat, manifest.Problems) {
 	}
 	if h.Grace > MaxInterval {
 		r.bad("spec.grace", "is %s; the longest is %s", spec.Grace, manifest.Duration(MaxInterval))
+	}
+	if spec.Key != nil {
+		h.Key = *spec.Key
+		if (h.Key.Env == "") == (h.Key.File == "") {
+			r.bad("spec.key", "must name either env, an environment variable, or file, a secret file")
+		}
 	}
 	r.text("spec.tenant", h.Tenant, maxTenant)
 	h.Severity = r.severity("spec.severity", h.Severity)

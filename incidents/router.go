@@ -146,21 +146,46 @@ func (r Router) runbook(a AlertFacts, slo, service string) string {
 // budget labels, whatever their tier. Other alerts share one by name, tenant, service, cluster and namespace. An alert
 // without a name shares with nobody but its own kind: all of its labels. A route that groups comes before all that.
 func (r Router) groupKey(a AlertFacts, route Route) string {
+	at, labels := r.group(a, route)
+	return fit(at + canonical(labels))
+}
+
+// group returns what groups the alert, and the labels by whose values it does.
+func (r Router) group(a AlertFacts, route Route) (at string, labels map[string]string) {
 	if route.Grouped {
-		return fit("route/" + route.GroupAt + "/" + canonical(route.Group))
+		return "route/" + route.GroupAt + "/", route.Group
 	}
 	if slo := a.Labels["sloth_id"]; slo != "" {
-		return fit("slo/" + slo + "/" + canonical(r.budgetLabels(slo, a.Labels)))
+		return "slo/" + slo + "/", r.budgetLabels(slo, a.Labels)
 	}
 	name := a.Labels["alertname"]
 	if name == "" {
-		return fit("alert//" + canonical(a.Labels))
+		return "alert//", a.Labels
 	}
 	service := "service"
 	if a.Labels["service"] == "" {
 		service = "job"
 	}
-	return fit("alert/" + name + "/" + canonical(pick(a.Labels, "tenant", service, "cluster", "namespace")))
+	return "alert/" + name + "/", pick(a.Labels, "tenant", service, "cluster", "namespace")
+}
+
+// Group returns the key of the incident that the alert belongs to, and the labels that all alerts of it have in common,
+// for people to see.
+func (r Router) Group(a AlertFacts) (key string, labels map[string]string) {
+	route := r.route(a)
+	_, by := r.group(a, route)
+	labels = maps.Clone(by)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	switch slo := a.Labels["sloth_id"]; {
+	case route.Grouped:
+	case slo != "":
+		labels["sloth_id"] = slo
+	case a.Labels["alertname"] != "":
+		labels["alertname"] = a.Labels["alertname"]
+	}
+	return r.groupKey(a, route), labels
 }
 
 // notBudget are labels of a burn alert that tell of the alert, its evaluation or its source and not of whose budget burns.

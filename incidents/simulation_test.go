@@ -131,7 +131,7 @@ type world struct {
 	troubled map[int64]bool // attempts whose end could not be written down at once
 	problems []string
 
-	replicas [2]*replicaOf
+	replicas [2]atomic.Pointer[replicaOf]
 	crashes  atomic.Int64
 	running  sync.WaitGroup
 }
@@ -223,8 +223,8 @@ func (w *world) run(t *testing.T) {
 	w.calmDown()
 	time.Sleep(4 * time.Hour)
 	w.over.Store(true)
-	for _, r := range w.replicas {
-		r.kill()
+	for n := range w.replicas {
+		w.replicas[n].Load().kill()
 	}
 	w.running.Wait()
 	w.check()
@@ -248,7 +248,7 @@ var lives atomic.Int64
 func (w *world) start(n int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &replicaOf{w: w, n: n, life: lives.Add(1), cancel: cancel, wake: make(chan struct{}, 1)}
-	w.replicas[n] = r
+	w.replicas[n].Store(r)
 	pager := &incidents.Pager{
 		Outbox: simOutbox{r}, Notifiers: map[string]incidents.Notifier{}, Owner: fmt.Sprintf("replica-%d", n), Workers: 1, // so that pages wait for one another
 		Now: func() time.Time { return time.Now().Add(time.Duration(r.skew.Load())) },
@@ -281,7 +281,11 @@ func (r *replicaOf) kill() {
 }
 
 func (w *world) wakeAll() {
-	for _, r := range w.replicas {
+	for n := range w.replicas {
+		r := w.replicas[n].Load()
+		if r == nil {
+			continue
+		}
 		select {
 		case r.wake <- struct{}{}:
 		default:
@@ -440,7 +444,7 @@ func (w *world) happen() {
 	case n < 82:
 		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(now), nil })
 	case n < 88:
-		w.replicas[r.IntN(2)].kill()
+		w.replicas[r.IntN(2)].Load().kill()
 	case n < 91:
 		w.store.Fail(errAway)
 		time.Sleep(time.Duration(r.IntN(120)) * time.Second)
@@ -452,7 +456,7 @@ func (w *world) happen() {
 		w.mu.Unlock()
 	default:
 		jump := time.Duration(r.IntN(7200)-3600) * time.Second
-		w.replicas[r.IntN(2)].skew.Store(int64(jump))
+		w.replicas[r.IntN(2)].Load().skew.Store(int64(jump))
 	}
 }
 
@@ -561,8 +565,8 @@ func (w *world) calmDown() {
 	w.trouble = map[string]trouble{}
 	w.mu.Unlock()
 	w.store.Fail(nil)
-	for _, r := range w.replicas {
-		r.skew.Store(0)
+	for n := range w.replicas {
+		w.replicas[n].Load().skew.Store(0)
 	}
 	time.Sleep(2 * time.Hour)
 	for _, id := range w.known() {

@@ -139,7 +139,7 @@ func (a *API) mount(app *fiber.App) {
 	a.huma = humafiber.New(app, humaConfig(a.config.Version))
 	for _, mount := range []func(){
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountReports, a.mountCapacity, a.mountEvents,
-		a.mountCorrections, a.mountBudgets, a.mountGate,
+		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats,
 	} {
 		mount()
 	}
@@ -153,6 +153,7 @@ func (d Deps) check() error {
 	for name, missing := range map[string]bool{
 		"Sessions": d.Sessions == nil, "People": d.People == nil, "Audit": d.Audit == nil, "Definitions": d.Definitions == nil,
 		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil,
+		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
 		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Metrics": d.Metrics == nil,
 	} {
@@ -166,6 +167,9 @@ func (d Deps) check() error {
 func (d Deps) withDefaults() Deps {
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.AlertRules == nil {
+		d.AlertRules = func() alerting.Rules { return alerting.Rules{} }
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
