@@ -105,16 +105,24 @@ func (r *policyReader) target(path string, t Target) {
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 func (r *policyReader) secret(path string, s Secret) {
+	if field, problem := s.Problem(); problem != "" {
+		r.bad(path+field, "%s", problem)
+	}
+}
+
+// Problem says what is wrong with where a secret is kept, and at which field below it; "" means nothing.
+func (s Secret) Problem() (field, problem string) {
 	switch {
 	case s.Env == "" && s.File == "":
-		r.bad(path, "is missing; write env: NAME or file: PATH, where the secret is kept")
+		return "", "is missing; write env: NAME or file: PATH, where the secret is kept"
 	case s.Env != "" && s.File != "":
-		r.bad(path, "names both env and file; keep one")
+		return "", "names both env and file; keep one"
 	case s.Env != "" && !envName.MatchString(s.Env):
-		r.bad(path+".env", "is not the name of an environment variable: letters, digits and underscores, not starting with a digit")
+		return ".env", "is not the name of an environment variable: letters, digits and underscores, not starting with a digit"
 	case strings.ContainsRune(s.File, 0) || len(s.File) > 1024:
-		r.bad(path+".file", "is not a file path")
+		return ".file", "is not a file path"
 	}
+	return "", ""
 }
 
 // optional checks a secret that need not be there.

@@ -36,7 +36,7 @@ func (p *plane) buildApp(context.Context) error {
 	}, httpapi.Deps{
 		Sessions: sessions{p.db, p.engineToken}, People: people{p.db}, Audit: auditLog{p.db}, Definitions: p.definitions, Versions: p.db,
 		Alerts: alerts{p.db}, Incidents: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
-		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(),
+		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p},
 		AlertRules: func() alerting.Rules { return p.definitions.Catalog().AlertRules() },
 		Router:     p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },

@@ -8,7 +8,7 @@ import (
 
 func TestEveryTelephonesTargetHasItsProvider(t *testing.T) {
 	t.Parallel()
-	set := phones("")
+	set := phones("", func(string) func() string { return nil })
 	for _, target := range []incidents.Target{
 		{SMS: &incidents.TwilioTarget{}}, {Voice: &incidents.TwilioTarget{}}, {Ntfy: &incidents.NtfyTarget{}},
 		{Pushover: &incidents.PushoverTarget{}}, {Opsgenie: &incidents.OpsgenieTarget{}},

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
@@ -67,6 +68,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobLedger, Every: p.config.LedgerEvery, Timeout: ledgerTimeout, Run: p.copyLedger},
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
 		{Name: jobLinks, Every: linkEvery, Run: p.linkChanges},
+		{Name: jobNotices, Every: noticesEvery, Run: p.changeNotices().tell},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 		{Name: jobUndefined, Every: undefinedEvery, Run: p.endUndefinedHeartbeats},
 		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},
@@ -157,7 +159,7 @@ func (p *plane) updateBudgets(ctx context.Context) error {
 
 func (p *plane) forgetSessions(ctx context.Context) error {
 	_, err := p.db.ForgetSessions(ctx)
-	return err
+	return errors.Join(err, p.db.ForgetReplies(ctx))
 }
 
 // onChange hears of every committed change, of this process and of others.

@@ -25,6 +25,7 @@ const (
 	KindWorkload  = "Workload"
 	KindPrices    = "PriceSheet"
 	KindBudget    = "ErrorBudgetPolicy"
+	KindHook      = "Integration"
 	KindInhibit   = alerting.InhibitRuleKind
 	KindWindow    = alerting.MaintenanceWindowKind
 	KindRoute     = alerting.AlertRouteKind
@@ -35,6 +36,7 @@ const (
 
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
+	KindHook,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -53,6 +55,8 @@ type Catalog struct {
 	prices    map[string]cost.PriceSheet
 	budgets   map[string]slo.BudgetPolicy
 	alerts    *alertDefinitions
+
+	integrations map[string]Integration
 }
 
 func newCatalog() *Catalog {
@@ -60,6 +64,7 @@ func newCatalog() *Catalog {
 		slos: map[string]slo.Versioned{}, policies: map[string]incidents.Policy{}, services: map[string]alerting.Service{},
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
+		integrations: map[string]Integration{},
 	}
 }
 

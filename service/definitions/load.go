@@ -170,6 +170,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return problems
 	case KindBudget:
 		return l.addBudgetPolicy(d)
+	case KindHook:
+		return l.addIntegration(d)
 	case KindInhibit, KindWindow, KindRoute, KindHeartbeat:
 		return l.addAlerting(d)
 	default:

@@ -15,7 +15,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/gofiber/fiber/v2"
-	"golang.org/x/time/rate"
 
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/internal/fault"
@@ -76,6 +75,7 @@ type API struct {
 	began    time.Time
 	routes   *routes
 	attempts *attempts
+	calls    *attempts // of integrations
 	engine   *engine
 	huma     huma.API
 	slow     map[string]bool // route templates with the analyses' deadline
@@ -108,8 +108,8 @@ func build(c Config, d Deps) (*API, *fiber.App, error) {
 	speakFaults()
 	a := &API{
 		config: c, deps: d.withDefaults(), cookie: CookieName(c.BaseURL), engine: proxied,
-		attempts: &attempts{mu: sync.Mutex{}, keys: map[string]*rate.Limiter{}},
-		slow:     map[string]bool{}, endless: map[string]bool{},
+		attempts: newAttempts(), calls: newAttempts(),
+		slow: map[string]bool{}, endless: map[string]bool{},
 	}
 	a.began = a.deps.Now()
 	app := a.newApp()
@@ -146,6 +146,7 @@ func (a *API) mount(app *fiber.App) {
 	a.mountOpenAPI(app)
 	a.mountAlertmanager(app.Group(alertmanagerPath))
 	a.mountPrometheus(app.Group(prometheusPath))
+	a.mountHooks(app)
 }
 
 func (d Deps) check() error {
@@ -154,7 +155,7 @@ func (d Deps) check() error {
 		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil,
 		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
-		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Metrics": d.Metrics == nil,
+		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Metrics": d.Metrics == nil,
 	} {
 		if missing {
 			return fault.New(fault.Invalid, "httpapi: Deps.%s must be set", name)

@@ -217,7 +217,7 @@ func (a *API) answerError(c *fiber.Ctx, err error) error {
 		return c.JSON(prometheusProblem(p))
 	case under(path, alertmanagerPath):
 		return answerAlertmanagerProblem(c, p)
-	case under(path, apiPath) || a.config.HTMLError == nil || wantsJSON(c):
+	case under(path, apiPath) || under(path, hooksPath) || a.config.HTMLError == nil || wantsJSON(c):
 		return writeProblem(c, p)
 	}
 	return a.config.HTMLError(c, p.Status, p.Detail)

@@ -22,6 +22,7 @@ import (
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
+	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
 )
@@ -38,6 +39,7 @@ type world struct {
 	silences []alerting.Silence
 	signOuts []string
 	observed []observation
+	hooked   []hook.Request
 	log      bytes.Buffer
 }
 
@@ -274,7 +276,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w,
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w,
 		Router: func() incidents.Router { return incidents.Router{} },
 		TierOf: func(tenant string) string { return "tier-" + tenant },
 		Log:    slog.New(slog.NewJSONHandler(w, nil)),

@@ -33,6 +33,7 @@ type Deps struct {
 	Corrections  Corrections
 	Budgets      Budgets
 	Gate         Gate
+	Hooks        Hooks
 	// Router returns the routes that alerts take now; it is asked at each posting.
 	Router func() incidents.Router
 	// AlertRules returns the rules about alerts in force, as Alertmanager's status shows them. Nil means none.
