@@ -35,7 +35,7 @@ type Page struct {
 	Incident  string    `json:"incident"`
 	Tenant    string    `json:"tenant"`
 	Action    Action    `json:"action"`
-	Step      int       `json:"step"` // 1-based step of the policy; 0 for acknowledge and resolve
+	Step      int       `json:"step"` // 1-based step of the policy; of an acknowledgement, the one it stopped; 0 for resolve
 	Loop      int       `json:"loop"`
 	Target    Target    `json:"target"`
 	DedupKey  string    `json:"dedupKey"` // incident id and policy name: the same for all pages of an incident
