@@ -125,6 +125,10 @@ type Signal struct {
 	EndsAt      time.Time
 	Firing      bool
 	Trace       string
+	// GroupWindow bounds how long an open incident takes more alerts: one joins when the incident's latest alert came at
+	// most so long before; 0 means as long as the incident is open.
+	GroupWindow time.Duration
+	Drop        bool // the alert is recorded and opens no incident
 }
 
 // Change is what a transition asks storage to commit together: the incident as it is now, the entries for its timeline

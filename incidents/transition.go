@@ -201,15 +201,15 @@ func (c *Change) resolve(by Actor, text string, paged []Target, now time.Time) {
 	c.tell(ActionResolve, paged, now)
 }
 
-// tell drops what was not sent yet and informs each target that was paged, once. An acknowledgement may be taken back by an
-// escalation and given again, so each is told as one of the step and round it stopped.
+// tell drops what was not sent yet and informs each target that was paged, once. An acknowledgement that was taken back by
+// escalating may be given again further on, and is told again.
 func (c *Change) tell(a Action, paged []Target, now time.Time) {
 	c.CancelPages = true
-	told := map[string]bool{}
 	step, loop := 0, 0
 	if a == ActionAcknowledge {
 		step, loop = c.Incident.Step, c.Incident.Loop
 	}
+	told := map[string]bool{}
 	for _, t := range paged {
 		if key := t.Key(); !told[key] {
 			told[key] = true

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"maps"
 	"os"
 	"time"
 
@@ -46,7 +47,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 		http: telemetry.NewHTTPMetrics(t.Registry), pages: telemetry.NewPageMetrics(t.Registry), jobs: telemetry.NewJobMetrics(t.Registry), slos: telemetry.NewSLOMetrics(t.Registry),
 		intelligence: telemetry.NewIntelligenceMetrics(t.Registry), children: telemetry.NewChildMetrics(t.Registry),
 	}
-	p.metrics.jobs.Expect(jobEscalate, jobLapse, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks, jobSessions)
+	p.metrics.jobs.Expect(jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks, jobSessions)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {
 			p.log.Warn("some telemetry was not sent", "error", err)
@@ -125,6 +126,7 @@ func (p *plane) pager() *incidents.Pager {
 	notifiers := map[string]incidents.Notifier{
 		"pagerduty": pagerduty.New(secrets), "slack": slack.New(secrets), "webhook": webhook.New(secrets), "email": noMail{},
 	}
+	maps.Copy(notifiers, phones(secrets))
 	if p.config.SMTPURL != "" {
 		mail, err := email.New(p.config.SMTPURL, p.config.MailFrom)
 		if err != nil {

@@ -127,8 +127,10 @@ func (a *API) newApp() *fiber.App {
 		ReadTimeout:    30 * time.Second,
 		IdleTimeout:    60 * time.Second,
 		ReadBufferSize: 16 << 10, // long GET queries
-		BodyLimit:      a.config.BodyLimit,
-		ErrorHandler:   a.answerError,
+		// Ten thousand live streams must not hold a read buffer each.
+		ReduceMemoryUsage: true,
+		BodyLimit:         a.config.BodyLimit,
+		ErrorHandler:      a.answerError,
 	})
 }
 
@@ -137,7 +139,7 @@ func (a *API) mount(app *fiber.App) {
 	a.huma = humafiber.New(app, humaConfig(a.config.Version))
 	for _, mount := range []func(){
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountReports, a.mountCapacity, a.mountEvents,
-		a.mountCorrections, a.mountBudgets, a.mountGate,
+		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats,
 	} {
 		mount()
 	}
@@ -150,6 +152,7 @@ func (d Deps) check() error {
 	for name, missing := range map[string]bool{
 		"Sessions": d.Sessions == nil, "People": d.People == nil, "Audit": d.Audit == nil, "Definitions": d.Definitions == nil,
 		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil,
+		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
 		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Metrics": d.Metrics == nil,
 	} {
@@ -163,6 +166,9 @@ func (d Deps) check() error {
 func (d Deps) withDefaults() Deps {
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.AlertRules == nil {
+		d.AlertRules = func() alerting.Rules { return alerting.Rules{} }
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)

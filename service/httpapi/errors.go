@@ -49,6 +49,7 @@ type Problem struct {
 	RequestID string          `json:"requestId,omitempty" doc:"Names this request in the log."`
 
 	retryAfter time.Duration
+	worded     bool // the status was chosen, not found by the kind
 }
 
 // ProblemDetail is one problem among several.
@@ -67,7 +68,7 @@ func problemOf(err error) *Problem {
 	}
 	p := &Problem{
 		Title: http.StatusText(status), Status: status, Code: public.Kind.String(), Detail: public.Message,
-		retryAfter: public.RetryAfter,
+		retryAfter: public.RetryAfter, worded: worded != nil,
 	}
 	for _, d := range public.Details {
 		p.Errors = append(p.Errors, ProblemDetail{Location: d.Where, Message: d.Message})

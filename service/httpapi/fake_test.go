@@ -35,6 +35,7 @@ type world struct {
 	received []alerting.Alert
 	traced   []string // trace ids seen by ReceiveAlerts
 	stored   []alerting.Alert
+	silences []alerting.Silence
 	signOuts []string
 	observed []observation
 	log      bytes.Buffer
@@ -162,7 +163,14 @@ func (w *world) Alerts(ctx context.Context, scope access.Scope, _ bool) ([]alert
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return inScope(scope, w.stored, func(a alerting.Alert) string { return a.Tenant }), nil
+	judge := alerting.NewJudge(alerting.Rules{}, w.kept(), nil, time.Now())
+	mine := inScope(scope, w.stored, func(a alerting.Alert) string { return a.Tenant })
+	for i := range mine {
+		if v := judge.Verdict(mine[i]); v.Suppressed() {
+			mine[i].Verdict = &v
+		}
+	}
+	return mine, nil
 }
 
 func inScope[T any](scope access.Scope, all []T, tenant func(T) string) []T {
@@ -266,7 +274,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w,
+		Corrections: w, Budgets: w, Gate: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w,
 		Router: func() incidents.Router { return incidents.Router{} },
 		TierOf: func(tenant string) string { return "tier-" + tenant },
 		Log:    slog.New(slog.NewJSONHandler(w, nil)),

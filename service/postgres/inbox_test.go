@@ -20,7 +20,7 @@ func work(t testing.TB, db *postgres.DB) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = db.WorkInbox(ctx, func() incidents.Router { return router })
+		_ = db.WorkInbox(ctx, func() postgres.Routing { return routing })
 	}()
 	stop = sync.OnceFunc(func() { cancel(); <-done })
 	t.Cleanup(stop)
@@ -41,13 +41,14 @@ func openIncidents(t testing.TB, db *postgres.DB) []incidents.Incident {
 
 func TestWhatIsAcceptedIsWorkedOffBeforeTheAnswer(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, conn := openBoth(t)
 	work(t, db)
 	accept(t, db, alert("Down", "critical", "service", "shop"))
 	if got := openIncidents(t, db); len(got) != 1 || got[0].Service != "shop" {
 		t.Fatalf("%d incidents are open: %+v", len(got), got)
 	}
 	accept(t, db, ended(alert("Down", "critical", "service", "shop")))
+	calm(t, db, conn)
 	if got := openIncidents(t, db); len(got) != 0 {
 		t.Errorf("%d incidents are open after the alert ended", len(got))
 	}

@@ -27,6 +27,9 @@ var router = incidents.Router{
 	Default: "default",
 }
 
+// routing has no rules.
+var routing = postgres.Routing{Router: router}
+
 // alert makes a firing alert of one name; further labels come in pairs.
 func alert(name, severity string, labels ...string) alerting.Alert {
 	now := time.Now().UTC()
@@ -54,7 +57,7 @@ func again(a alerting.Alert) alerting.Alert {
 
 func receive(t testing.TB, db *postgres.DB, alerts ...alerting.Alert) {
 	t.Helper()
-	if err := db.ReceiveAlerts(context.Background(), responder, alerts, router); err != nil {
+	if err := db.ReceiveAlerts(context.Background(), responder, alerts, routing); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -213,14 +216,14 @@ func TestAlertsLapseWithoutAWordFromTheirSource(t *testing.T) {
 	t.Parallel()
 	db, conn := openBoth(t)
 	receive(t, db, alert("Down", "critical"), alert("Slow", "critical"))
-	if n := must(db.LapseAlerts(context.Background(), router))(t); n != 0 {
+	if n := must(db.LapseAlerts(context.Background(), routing))(t); n != 0 {
 		t.Errorf("%d lapsed at once", n)
 	}
 	do(t, conn, "update alerts set ends_at = now() - interval '1 second' where labels->>'alertname' = 'Down'")
-	if n := must(db.LapseAlerts(context.Background(), router))(t); n != 1 {
+	if n := must(db.LapseAlerts(context.Background(), routing))(t); n != 1 {
 		t.Errorf("%d lapsed, want 1", n)
 	}
-	if n := must(db.LapseAlerts(context.Background(), router))(t); n != 0 {
+	if n := must(db.LapseAlerts(context.Background(), routing))(t); n != 0 {
 		t.Errorf("%d lapsed again", n)
 	}
 	calm(t, db, conn)
@@ -273,7 +276,7 @@ func TestManySendersOfTheSameTroubleOpenOneIncident(t *testing.T) {
 				for pod := range 6 {
 					batch = append(batch, alert("Down", "critical", "service", "shop", "pod", fmt.Sprint((pod+s)%8)))
 				}
-				if err := db.ReceiveAlerts(context.Background(), responder, batch, router); err != nil {
+				if err := db.ReceiveAlerts(context.Background(), responder, batch, routing); err != nil {
 					t.Errorf("sender %d, round %d: %v", s, round, err)
 				}
 			}
@@ -293,12 +296,12 @@ func TestAPosterNeedsTheRoleAndKeepsToItsTenant(t *testing.T) {
 	t.Parallel()
 	db := open(t)
 	viewer := access.Principal{ID: "user:v", Role: access.Viewer}
-	if err := db.ReceiveAlerts(context.Background(), viewer, []alerting.Alert{alert("Down", "critical")}, router); !fault.Is(err, fault.Forbidden) {
+	if err := db.ReceiveAlerts(context.Background(), viewer, []alerting.Alert{alert("Down", "critical")}, routing); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("a viewer got %v", err)
 	}
 	foreign := alert("Down", "critical", "tenant", "globex")
 	foreign.Tenant = "globex"
-	if err := db.ReceiveAlerts(context.Background(), acme, []alerting.Alert{foreign}, router); err != nil {
+	if err := db.ReceiveAlerts(context.Background(), acme, []alerting.Alert{foreign}, routing); err != nil {
 		t.Fatal(err)
 	}
 	if i := only(t, db); i.Tenant != "acme" {

@@ -95,7 +95,7 @@ func TestEightClaimersNeverShareAPage(t *testing.T) {
 	t.Parallel()
 	db, conn := openBoth(t)
 	for n := range 60 {
-		receive(t, db, alert(fmt.Sprintf("Down%d", n), "critical"))
+		receive(t, db, alert("Down", "critical", "service", fmt.Sprint(n)))
 	}
 	var (
 		mu   sync.Mutex
@@ -167,7 +167,7 @@ func TestAnAcknowledgementDropsWhatWasNotSentAndTellsWhoWas(t *testing.T) {
 	two := incidents.Router{Default: "both", Policies: map[string]incidents.Policy{"both": {
 		Name: "both", Steps: []incidents.Step{{Targets: []incidents.Target{mail("ana"), mail("bo"), mail("cy")}}},
 	}}}
-	if err := db.ReceiveAlerts(ctx, responder, one(alert("Down", "critical")), two); err != nil {
+	if err := db.ReceiveAlerts(ctx, responder, one(alert("Down", "critical")), postgres.Routing{Router: two}); err != nil {
 		t.Fatal(err)
 	}
 	claims := must(db.ClaimDue(ctx, 2, lease))(t)
@@ -270,7 +270,7 @@ func TestWaitEndsSoonAfterAPageIsWritten(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	time.AfterFunc(50*time.Millisecond, func() { _ = db.ReceiveAlerts(ctx, responder, one(alert("Down", "critical")), router) })
+	time.AfterFunc(50*time.Millisecond, func() { _ = db.ReceiveAlerts(ctx, responder, one(alert("Down", "critical")), routing) })
 	if err := db.Wait(ctx, 20*time.Second); err != nil {
 		t.Fatal(err)
 	}

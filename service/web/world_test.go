@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
@@ -31,6 +32,8 @@ type world struct {
 	asked     []incidents.Filter
 	listeners map[chan string]bool
 	added     []slo.Correction
+	silences  []alerting.Silence
+	alerts    []alerting.Alert
 }
 
 var (
@@ -45,6 +48,7 @@ func newWorld() *world {
 	w := &world{now: time.Date(2026, 11, 23, 14, 27, 5, 0, time.UTC), events: map[string][]incidents.Event{}, listeners: map[chan string]bool{}}
 	w.fillPromises()
 	w.fillIncidents()
+	w.fillAlerts()
 	return w
 }
 
@@ -421,7 +425,7 @@ func (w *world) app(who func(*fiber.Ctx) access.Principal) *fiber.App {
 		return c.Next()
 	})
 	err := Mount(app, Config{CookieName: "nines_session", BaseURL: "http://localhost", Version: "1.0.0"},
-		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Now: func() time.Time { return w.now }})
+		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Now: func() time.Time { return w.now }})
 	if err != nil {
 		panic(err)
 	}
