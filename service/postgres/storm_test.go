@@ -94,9 +94,7 @@ func TestTheInboxGivesEachTenantItsTurn(t *testing.T) {
 		cancel()
 	}
 	waitUntil(t, func() bool { return value[int64](t, conn, "select coalesce(sum(alerts), 0) from inbox") == 1200 })
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := db.AcceptAlerts(ctx, globex, []alerting.Alert{alert("Down", "critical", "service", "shop")}); err != nil {
+	if err := db.AcceptAlerts(t.Context(), globex, []alerting.Alert{alert("Down", "critical", "service", "shop")}); err != nil {
 		t.Fatal(err)
 	}
 	work(t, db)
