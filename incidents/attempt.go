@@ -50,6 +50,9 @@ func (d *dispatch) tell(ctx context.Context, c Claim, provider string) (r Receip
 	if !ok {
 		return Receipt{}, "", fault.New(fault.Invalid, "nothing is set up to send by %s", orUnknown(provider))
 	}
+	if c.Broken != "" {
+		return Receipt{}, "", fault.New(fault.Invalid, "%s", c.Broken)
+	}
 	gate := d.gates[provider]
 	if !gate.enter(ctx) {
 		return Receipt{}, "", fault.New(fault.Unavailable, "%d earlier pages still wait for an answer of %s; not tried yet", d.Workers, provider)
@@ -128,7 +131,7 @@ func (d *dispatch) conclude(a *Attempt, c Claim, err error, why string) time.Dur
 	case c.Page.Attempts >= PageAttempts && d.Now().Sub(c.Page.CreatedAt) >= time.Hour:
 		a.Outcome, a.Error = OutcomeFailed, fmt.Sprintf("%s; given up after %d attempts", publicWords(err), c.Page.Attempts)
 	default:
-		a.Outcome, a.Error = OutcomeRetry, publicWords(err)
+		a.Outcome, a.Error, a.LeaveAlone = OutcomeRetry, publicWords(err), retryAfter(err)
 		return RetryIn(c.Page.Attempts, retryAfter(err))
 	}
 	return 0

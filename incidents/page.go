@@ -35,7 +35,7 @@ type Page struct {
 	Incident  string    `json:"incident"`
 	Tenant    string    `json:"tenant"`
 	Action    Action    `json:"action"`
-	Step      int       `json:"step"` // 1-based step of the policy; 0 for acknowledge and resolve
+	Step      int       `json:"step"` // 1-based step of the policy; of an acknowledgement, the one it stopped; 0 for resolve
 	Loop      int       `json:"loop"`
 	Target    Target    `json:"target"`
 	DedupKey  string    `json:"dedupKey"` // incident id and policy name: the same for all pages of an incident
@@ -121,9 +121,10 @@ type Notifier interface {
 
 // Outbox is the pages' storage. One method is one transaction; all times are the database's.
 type Outbox interface {
-	// ClaimDue leases pages for up to most messages that are due (pending and NextAt passed, or sending with an expired
-	// lease), at most one per incident and target at a time and in the order and number that Queue.Next allows, raises
-	// Attempts and records each Attempt as in flight. A leased page is claimed by nobody else until the lease ends.
+	// ClaimDue leases up to most pages that are due (pending and NextAt passed, or sending with an expired lease), at most
+	// one per incident and target at a time, by priority and then the oldest first, and none of a target that is to be
+	// left alone. It raises Attempts and records each Attempt as in flight; for targets that refuse, see TargetState.
+	// A leased page is claimed by nobody else until the lease ends.
 	ClaimDue(ctx context.Context, most int, lease time.Duration) ([]Claim, error)
 	// Current returns the incident as it is at this moment, for the check right before sending.
 	Current(ctx context.Context, incident string) (Incident, error)

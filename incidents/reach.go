@@ -35,7 +35,7 @@ func (i Incident) Tried(p Page, failed, final bool, t Tally, now time.Time) Chan
 		c.say(now, EventReached, "Somebody is reached at last, %s after nobody was.", span(now.Sub(*i.UnreachableSince)))
 	case failed && !t.Reached && t.Untried == 0 && i.UnreachableSince == nil && (t.Open == 0 || now.Sub(t.First) >= reachGrace):
 		c.Incident.UnreachableSince = &now
-		c.say(now, EventUnreachable, "NOBODY IS REACHED: none of the %s of this incident was accepted. Tell people by other means.", count(t.Pages, "page"))
+		c.say(now, EventUnreachable, "NOBODY IS REACHED: of %s so far, none was accepted. Tell people by other means.", count(t.Pages, "page"))
 	}
 	if final && p.Step == i.Step && p.Loop == i.Loop && t.Accepted == 0 && t.Open == 0 {
 		c.hurry(now)

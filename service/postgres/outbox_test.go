@@ -20,14 +20,16 @@ type seed struct{ conn *pgx.Conn }
 
 func (s seed) Add(t testing.TB, i incidents.Incident, pages ...incidents.Page) []int64 {
 	do(t, s.conn, `insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url, policy,
-		step, loop, started_at, opened_at, acknowledged_by, resolved_by, updated_at, trace)
-		values ($1, $2, $3, $4, '', $5, $6, '', '', '{}', '', $7, 0, 0, $8, $8, '', '', $8, '') on conflict do nothing`,
-		i.Tenant, i.ID, i.GroupKey, i.Title, i.Severity, i.State, i.Policy, i.StartedAt)
+		step, loop, started_at, opened_at, acknowledged_by, resolved_by, updated_at, trace, fallback_at)
+		values ($1, $2, $3, $4, '', $5, $6, '', '', '{}', '', $7, $9, $10, $8, $8, '', '', $8, '', $11) on conflict do nothing`,
+		i.Tenant, i.ID, i.GroupKey, i.Title, i.Severity, i.State, i.Policy, i.StartedAt, i.Step, i.Loop, i.FallbackAt)
 	ids := make([]int64, len(pages))
 	for n, p := range pages {
-		ids[n] = value[int64](t, s.conn, `insert into pages (tenant_id, incident_id, action, step, loop, target, target_key, dedup_key, state, next_at, created_at, trace)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '') returning id`,
-			p.Tenant, p.Incident, p.Action, p.Step, p.Loop, p.Target, p.Target.Key(), p.DedupKey, p.State, p.NextAt, p.CreatedAt)
+		ids[n] = value[int64](t, s.conn, `insert into pages (tenant_id, incident_id, action, step, loop, target, target_key, dedup_key, state, next_at, created_at, trace,
+			priority)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', $12) returning id`,
+			p.Tenant, p.Incident, p.Action, p.Step, p.Loop, p.Target, p.Target.Key(), p.DedupKey, p.State, p.NextAt, p.CreatedAt,
+			p.Priority())
 	}
 	return ids
 }
