@@ -21,7 +21,9 @@ func Form(form url.Values, at time.Time) hook.Request {
 }
 
 // Event is a call of the Events API, signed by Slack.
-func Event(body string, at time.Time) hook.Request { return Sign("application/json", []byte(body), Secret, at) }
+func Event(body string, at time.Time) hook.Request {
+	return Sign("application/json", []byte(body), Secret, at)
+}
 
 // Sign signs a request as Slack does.
 func Sign(contentType string, body []byte, secret string, at time.Time) hook.Request {

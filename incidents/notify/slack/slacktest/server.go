@@ -47,6 +47,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	messages []Message
+	posted   int
 	errors   []string
 	said     []string
 }
@@ -157,7 +158,8 @@ func (s *Server) post(c call) (map[string]any, string) {
 		s.Refuse("thread_ts is a reply's; it has to be the first message's")
 		return nil, "cannot_reply_to_message"
 	}
-	ts := fmt.Sprintf("%d.%06d", firstSecond+len(s.messages), 100+len(s.messages))
+	s.posted++
+	ts := fmt.Sprintf("%d.%06d", firstSecond+s.posted, 100+s.posted)
 	s.messages = append(s.messages, Message{
 		TS: ts, ThreadTS: c.ThreadTS, Broadcast: c.Broadcast, Text: c.Text, Blocks: c.Blocks,
 	})
