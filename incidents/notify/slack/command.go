@@ -76,7 +76,7 @@ func cutWord(s string) (word, rest string) {
 // command does what a slash command asks for. Every answer is seen by its author alone and has the status 200: with any
 // other Slack would show a failure of its own instead of ours.
 func (h *Hook) command(ctx context.Context, r hook.Request, form url.Values, do incidents.Answering) (hook.Answer, error) {
-	name, by := form.Get("command"), form.Get("user_id")
+	name, by := form.Get("command"), notify.Line(form.Get("user_id"), 40)
 	if by == "" {
 		return hook.Answer{}, fault.New(fault.Invalid, "user_id is missing")
 	}

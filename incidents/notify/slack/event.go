@@ -41,14 +41,14 @@ func (e event) reply(at time.Time) (incidents.Reply, bool) {
 	m := e.Event
 	first := thread{channel: m.Channel, ts: m.ThreadTS}
 	_, isThread := threadOf(first.String())
-	text := strings.TrimSpace(plain(m.Text))
-	if e.Type != "event_callback" || m.Type != "message" || !written[m.Subtype] || m.BotID != "" || m.User == "" ||
+	by, text := notify.Line(m.User, 40), strings.TrimSpace(plain(m.Text))
+	if e.Type != "event_callback" || m.Type != "message" || !written[m.Subtype] || m.BotID != "" || by == "" ||
 		!isThread || m.ThreadTS == m.TS || text == "" {
 		return incidents.Reply{}, false
 	}
 	return incidents.Reply{
 		ID: notify.Line(e.EventID, 200), Provider: Provider, Action: incidents.ReplyNote, ProviderID: first.String(),
-		By: person(m.User), Text: notify.Cut(text, maxNote), At: at,
+		By: person(by), Text: notify.Cut(text, maxNote), At: at,
 	}, true
 }
 

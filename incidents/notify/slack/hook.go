@@ -80,11 +80,8 @@ type user struct {
 	Username string `json:"username"`
 }
 
-func (u user) actor() incidents.Actor { return person(u.ID, u.Name, u.Username) }
-
-// person names who it was: the id stays, names are for people.
+// person names who it was, by an id that is one line: it stays, names are for people.
 func person(id string, names ...string) incidents.Actor {
-	id = notify.Line(id, 40)
 	for _, name := range names {
 		if name = notify.Line(name, 80); name != "" {
 			return incidents.Actor{ID: Provider + ":" + id, Name: name}
@@ -108,15 +105,16 @@ func (h *Hook) interaction(ctx context.Context, r hook.Request, payload string, 
 	}
 	pressed := in.Actions[0]
 	action, changes := actionOfButton[pressed.ID]
+	by, incident := notify.Line(in.User.ID, 40), notify.Line(pressed.Value, 100)
 	switch {
 	case !changes:
 		return accepted, nil
-	case in.User.ID == "" || pressed.Value == "":
+	case by == "" || incident == "":
 		return hook.Answer{}, fault.New(fault.Invalid, "payload lacks user.id or actions[0].value")
 	}
 	text := perform(ctx, do, incidents.Reply{
-		ID: notify.Line(in.TriggerID, 200), Provider: Provider, Action: action, Incident: notify.Line(pressed.Value, 100),
-		By: in.User.actor(), At: r.At,
+		ID: notify.Line(in.TriggerID, 200), Provider: Provider, Action: action, Incident: incident,
+		By: person(by, in.User.Name, in.User.Username), At: r.At,
 	}, "The incident")
 	h.tell(ctx, in.ResponseURL, text)
 	return accepted, nil
