@@ -1,6 +1,7 @@
 package googlechat
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"strings"
@@ -125,7 +126,7 @@ func widgets(note incidents.Notification) []widget {
 		out = append(out, widget{Paragraph: &paragraph{Text: text}})
 	}
 	for _, f := range notify.Facts(note) {
-		text := html.EscapeString(notify.Cut(f.Value, maxFact))
+		text := html.EscapeString(notify.Cut(cmp.Or(f.Value, "–"), maxFact)) // a widget without a text is refused
 		out = append(out, widget{Decorated: &decorated{TopLabel: f.Name, Text: text, Wrap: true}})
 	}
 	if buttons := buttons(note); len(buttons) > 0 {
