@@ -1,0 +1,25 @@
+package inbound
+
+import (
+	"fmt"
+
+	"github.com/nines-sre/nines/internal/fault"
+)
+
+// problems gathers what is wrong with a body, so that its author hears of all of it at once.
+type problems []fault.Detail
+
+func (ps *problems) add(field, format string, args ...any) {
+	*ps = append(*ps, fault.Detail{Where: field, Message: fmt.Sprintf(format, args...)})
+}
+
+func (ps problems) err() error {
+	if len(ps) == 0 {
+		return nil
+	}
+	e := fault.New(fault.Invalid, "%s: %s", ps[0].Where, ps[0].Message)
+	if len(ps) > 1 {
+		e.Details = ps
+	}
+	return e
+}
