@@ -20,28 +20,6 @@ import (
 	"github.com/nines-sre/nines/internal/pgcluster"
 )
 
-// pagingOnly is a policy and nothing to watch: alerts are posted by hand.
-const pagingOnly = `
-apiVersion: nines/v1
-kind: EscalationPolicy
-metadata: {name: default}
-spec:
-  steps:
-  - targets:
-    - webhook: {url: "SINK", secret: {env: E2E_WEBHOOK_SECRET}}
-`
-
-func startPaging(t *testing.T, o planeOptions) *world {
-	t.Helper()
-	w := &world{sink: startSink(t)}
-	o.env = pageKeys
-	w.plane = startPlane(t, o)
-	path := filepath.Join(w.dir, "definitions.yaml")
-	write(t, path, strings.ReplaceAll(pagingOnly, "SINK", w.sink.URL))
-	w.cli("apply", "-f", path)
-	return w
-}
-
 func alert(name string) []map[string]any {
 	return []map[string]any{{"labels": map[string]string{"alertname": name, "severity": "critical", "tenant": "acme"}}}
 }

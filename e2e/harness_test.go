@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -412,4 +413,47 @@ func find(t testing.TB, names ...string) string {
 	}
 	t.Fatalf("none of %v is installed; run make setup", names)
 	return ""
+}
+
+// pagingOnly is a policy and nothing to watch: alerts are posted by hand.
+const pagingOnly = `
+apiVersion: nines/v1
+kind: EscalationPolicy
+metadata: {name: default}
+spec:
+  steps:
+  - targets:
+    - webhook: {url: "SINK", secret: {env: E2E_WEBHOOK_SECRET}}
+`
+
+func startPaging(t *testing.T, o planeOptions) *world {
+	t.Helper()
+	w := &world{sink: startSink(t)}
+	o.env = pageKeys
+	w.plane = startPlane(t, o)
+	path := filepath.Join(w.dir, "definitions.yaml")
+	write(t, path, strings.ReplaceAll(pagingOnly, "SINK", w.sink.URL))
+	w.cli("apply", "-f", path)
+	return w
+}
+
+// metric reads one of our own figures.
+func (p *plane) metric(name string) float64 {
+	p.t.Helper()
+	res, err := http.Get("http://" + p.ops + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, _ := io.ReadAll(res.Body)
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	return -1
 }

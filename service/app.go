@@ -23,6 +23,7 @@ const shutdownTime = 10 * time.Second
 // buildApp joins the machine-facing API and the pages in one Fiber app.
 func (p *plane) buildApp(context.Context) error {
 	p.hub = httpapi.NewHub()
+	telemetry.Watch(p.telemetry.Registry, "nines_event_streams", "Live event streams that are open.", func() float64 { return float64(p.hub.Listeners()) })
 	answers := insight{p.intelligence}
 	prometheusURL := p.config.PrometheusURL
 	if prometheusURL == "" {
@@ -83,6 +84,8 @@ func (p *plane) listen(ctx context.Context, g *errgroup.Group) error {
 	g.Go(func() error {
 		<-ctx.Done()
 		p.hub.Close() // streams have no end of their own, and shutting down waits for them
+		// Until then answers ask their clients to connect anew, so that nobody sends on a connection that we are closing.
+		time.Sleep(p.config.Drain)
 		err := p.app.ShutdownWithTimeout(shutdownTime)
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
 		defer cancel()
@@ -111,6 +114,9 @@ func (p *plane) checks(ctx context.Context) []telemetry.Check {
 			detail = "running"
 		}
 		out = append(out, telemetry.Check{Name: "child " + s.Name, OK: s.Up, Detail: detail, Since: s.Since})
+	}
+	if p.hub.Closed() {
+		out = append(out, check("stopping", errors.New("told to stop; send requests elsewhere")))
 	}
 	return out
 }

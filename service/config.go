@@ -35,6 +35,7 @@ type Config struct {
 	EngineMinFree int64         `koanf:"engine-min-free"`
 	LedgerBucket  time.Duration `koanf:"ledger-bucket"` // width of a ledger bucket; five minutes in production
 	LedgerEvery   time.Duration `koanf:"ledger-every"`  // how often closed buckets are copied
+	Drain         time.Duration `koanf:"drain"`         // how long requests are still taken once told to stop, while /readyz says no
 	ResolveAfter  time.Duration `koanf:"resolve-after"` // end of an alert that names none, as Alertmanager's resolve_timeout
 	LogFormat     string        `koanf:"log-format"`    // auto, json or pretty
 	LogLevel      string        `koanf:"log-level"`     // debug, info, warn or error
@@ -47,7 +48,7 @@ func DefaultConfig() Config {
 	return Config{
 		DataDir: "data", Listen: "127.0.0.1:9990", OpsListen: "127.0.0.1:9991", EngineListen: "127.0.0.1:9992",
 		Retention: 35 * 24 * time.Hour, EngineMemory: 1 << 30, EngineMinFree: 256 << 20,
-		LedgerBucket: 5 * time.Minute, LedgerEvery: 30 * time.Second, ResolveAfter: 5 * time.Minute,
+		LedgerBucket: 5 * time.Minute, LedgerEvery: 30 * time.Second, ResolveAfter: 5 * time.Minute, Drain: 500 * time.Millisecond,
 		MailFrom: "nines@localhost", LogFormat: "auto", LogLevel: "info",
 	}
 }

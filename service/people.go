@@ -5,6 +5,7 @@ import (
 
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/forecast"
+	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/service/httpapi"
 	"github.com/nines-sre/nines/service/postgres"
@@ -54,6 +55,11 @@ func (a auditLog) Audit(ctx context.Context, who access.Principal, f httpapi.Aud
 
 // alerts is storage's intake with the API's filter.
 type alerts struct{ *postgres.DB }
+
+// ReceiveAlerts makes them durable and, unless a storm is on, waits until they were worked off.
+func (a alerts) ReceiveAlerts(ctx context.Context, who access.Principal, told []alerting.Alert, _ incidents.Router) error {
+	return a.AcceptAlerts(ctx, who, told)
+}
 
 // Alerts returns the alerts in scope.
 func (a alerts) Alerts(ctx context.Context, scope access.Scope, firing bool) ([]alerting.Alert, error) {

@@ -37,6 +37,7 @@ const (
 func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	pager := p.pager()
 	g.Go(func() error { return pager.Run(ctx) })
+	g.Go(func() error { return p.db.WorkInbox(ctx, p.router) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
 	g.Go(func() error { return p.followDefinitions(ctx) })
 	g.Go(func() error { return p.maintained.follow(ctx) })

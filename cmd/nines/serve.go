@@ -52,6 +52,7 @@ func (a *cli) serveCommand() *cobra.Command {
 	f.Int64("engine-min-free", def.EngineMinFree, "free bytes of disk below which the engine stops taking samples")
 	f.Duration("ledger-bucket", def.LedgerBucket, "width of a ledger bucket; keep five minutes but in tests")
 	f.Duration("ledger-every", def.LedgerEvery, "how often closed buckets are copied into the ledger")
+	f.Duration("drain", def.Drain, "how long requests are still taken once told to stop; longer than a load balancer needs to see /readyz")
 	f.Duration("resolve-after", def.ResolveAfter, "end of an alert that names none")
 	f.String("log-format", def.LogFormat, "auto, json or pretty")
 	f.String("log-level", def.LogLevel, "debug, info, warn or error")

@@ -56,12 +56,23 @@ func (s *Server) Stop() {
 // Database returns the URL of a fresh database, as the role of the product. It goes away with the test.
 func (s *Server) Database(t testing.TB) (url string) {
 	t.Helper()
+	return s.database(t, s.copyTemplate)
+}
+
+// Empty returns the URL of a fresh database that nobody has migrated.
+func (s *Server) Empty(t testing.TB) (url string) {
+	t.Helper()
+	return s.database(t, func(name string) error { return s.exec("create database " + name + " owner " + pgcluster.Role) })
+}
+
+func (s *Server) database(t testing.TB, create func(name string) error) string {
+	t.Helper()
 	s.once.Do(func() { s.failed = s.start() })
 	if s.failed != nil {
 		t.Fatalf("a PostgreSQL for tests: %v", s.failed)
 	}
 	name := fmt.Sprintf("test_%d", s.made.Add(1))
-	if err := s.copyTemplate(name); err != nil {
+	if err := create(name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -83,6 +83,16 @@ func (h *Hub) Close() {
 	}
 }
 
+// Closed reports whether Close was called: the server is about to stop.
+func (h *Hub) Closed() bool {
+	select {
+	case <-h.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Listeners returns how many streams are open.
 func (h *Hub) Listeners() int {
 	h.mu.Lock()

@@ -25,6 +25,9 @@ func (a *API) secureHeaders(c *fiber.Ctx) error {
 	if isMachine(c.Path()) {
 		c.Set(fiber.HeaderCacheControl, "no-store")
 	}
+	if a.deps.Events.Closed() {
+		c.Context().Response.SetConnectionClose() // a client that connects anew finds another replica, or us when we are back
+	}
 	return c.Next()
 }
 

@@ -32,11 +32,18 @@ var (
 		"Age of the oldest page that is not done, also one that is tried again; 0 with none.", nil, nil)
 	descIncidents = prometheus.NewDesc("nines_incidents_open",
 		"Open incidents by state and severity.", []string{"state", "severity"}, nil)
+	descInbox = prometheus.NewDesc("nines_inbox_alerts",
+		"Alerts that are kept and not worked off yet.", nil, nil)
+	descInboxOldest = prometheus.NewDesc("nines_inbox_oldest_seconds",
+		"Age of the oldest posting that is not worked off yet; 0 with none.", nil, nil)
+	descParked = prometheus.NewDesc("nines_inbox_parked",
+		"Postings of alerts that could not be worked off and wait for somebody to look at them.", nil, nil)
 	descLag = prometheus.NewDesc("nines_ledger_lag_seconds",
 		"How far behind now the ledger of an SLO is closed.", []string{"slo"}, nil)
 )
 
-var descriptions = []*prometheus.Desc{descConns, descAcquires, descAcquireTime, descUp, descPages, descOldest, descIncidents, descLag}
+var descriptions = []*prometheus.Desc{descConns, descAcquires, descAcquireTime, descUp, descPages, descOldest, descIncidents, descInbox,
+	descInboxOldest, descParked, descLag}
 
 // Collector returns the database's own metrics: pools, outbox, open incidents and ledger, asked for at each scrape.
 func (d *DB) Collector() prometheus.Collector { return &collector{db: d} }
@@ -117,6 +124,12 @@ union all
 select 'incident', s.state, v.severity, (select count(*) from incidents i where i.state <> 'resolved' and (i.state, i.severity) = (s.state, v.severity))::float8
 from unnest(array['triggered', 'acknowledged']) as s (state), unnest(array['critical', 'error', 'warning', 'info']) as v (severity)
 union all
+select 'inbox', '', '', (select coalesce(sum(alerts), 0) from inbox where parked_at is null)::float8
+union all
+select 'inbox-oldest', '', '', (select coalesce(greatest(extract(epoch from clock_timestamp() - min(received_at)), 0), 0) from inbox where parked_at is null)::float8
+union all
+select 'parked', '', '', (select count(*) from inbox where parked_at is not null)::float8
+union all
 select 'lag', slo, '', greatest(extract(epoch from clock_timestamp() - closed_until), 0)::float8 from ledger_progress`
 
 type figure struct {
@@ -135,6 +148,12 @@ func (f figure) metric() prometheus.Metric {
 		return gauge(descOldest)
 	case "incident":
 		return gauge(descIncidents, f.First, f.Second)
+	case "inbox":
+		return gauge(descInbox)
+	case "inbox-oldest":
+		return gauge(descInboxOldest)
+	case "parked":
+		return gauge(descParked)
 	}
 	return gauge(descLag, f.First)
 }

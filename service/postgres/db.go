@@ -48,6 +48,7 @@ type DB struct {
 	paging store // intake, escalation, outbox: what must not wait for a slow report
 
 	intake   chan struct{} // bounds how many paging connections intake may hold, so that the outbox always has some
+	inbox    *inbox
 	attempts *throttle     // of sign-ins
 	wake     chan struct{} // a page may have become due
 	waking   sync.Once
@@ -89,7 +90,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	d := &DB{
 		config: c, log: c.Log, api: store{api}, paging: store{paging},
-		intake: make(chan struct{}, c.PagingConns-2), attempts: newThrottle(), wake: make(chan struct{}, 1),
+		intake: make(chan struct{}, c.PagingConns-2), inbox: newInbox(), attempts: newThrottle(), wake: make(chan struct{}, 1),
 	}
 	d.alive, d.close = context.WithCancel(context.Background())
 	if err := d.check(ctx); err != nil {

@@ -21,8 +21,9 @@ type intake struct {
 	tx     querier
 	who    access.Principal
 	router incidents.Router
-	now    time.Time // the database's
-	trace  string    // W3C traceparent of the request
+	now    time.Time           // the database's
+	trace  string              // W3C traceparent of the request
+	traces map[alertKey]string // of each alert its own, where several requests are worked off together
 
 	refreshed []telling // firing as before
 	joining   []telling // firing, with news for an incident
@@ -210,7 +211,7 @@ func (in *intake) signal(a alerting.Alert) incidents.Signal {
 	s := in.router.Signal(incidents.AlertFacts{
 		Tenant: a.Tenant, Fingerprint: a.Fingerprint, Labels: a.Labels, Annotations: a.Annotations, StartsAt: a.StartsAt, EndsAt: a.EndsAt,
 	}, in.now)
-	s.Trace = in.trace
+	s.Trace = cmp.Or(in.traces[keyOf(a)], in.trace)
 	return s
 }
 

@@ -3,7 +3,9 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nines-sre/nines/alerting"
 )
@@ -36,4 +38,24 @@ func BenchmarkIntake(b *testing.B) {
 	same := batch(0)
 	b.Run("told again", func(b *testing.B) { run(b, func(int) []alerting.Alert { return same }) })
 	b.Run("new", func(b *testing.B) { run(b, batch) })
+}
+
+// BenchmarkAccept makes batches of 64 ever new alerts of eight sources durable at once, without working them off.
+func BenchmarkAccept(b *testing.B) {
+	db := open(b)
+	began, n := time.Now(), atomic.Int64{}
+	b.SetParallelism(4)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			k := n.Add(1)
+			alerts := make([]alerting.Alert, 64)
+			for i := range alerts {
+				alerts[i] = alert("Down", "warning", "service", fmt.Sprint(k%100), "pod", fmt.Sprint(k, "-", i))
+			}
+			if err := db.AcceptAlerts(context.Background(), responder, alerts); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+	b.ReportMetric(float64(64*n.Load())/time.Since(began).Seconds(), "alerts/s")
 }

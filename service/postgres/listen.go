@@ -16,6 +16,8 @@ const (
 	TopicAlert       = "alert"
 	TopicLedger      = "ledger"
 	TopicCorrection  = "correction"
+
+	topicInbox = "inbox" // postings were worked off; for the process that accepted them
 )
 
 var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection}
@@ -75,7 +77,11 @@ func (d *DB) listenOnce(ctx context.Context, f func(Change)) error {
 			return err
 		}
 		var c Change
-		if n != "" && json.Unmarshal([]byte(n), &c) == nil {
+		switch {
+		case n == "" || json.Unmarshal([]byte(n), &c) != nil:
+		case c.Topic == topicInbox:
+			d.inbox.workedElsewhere(c.ID)
+		default:
 			f(c)
 		}
 	}

@@ -31,7 +31,6 @@ type world struct {
 	pods   []life                     // one pod that lives on unless set
 	lazy   bool                       // the error series begins with the first error of a process
 	failed func(sec int, r dice) bool // a scrape of the pod fails
-	late   time.Duration              // how long after its timestamp a scrape's samples are stored
 	float  float64                    // weight of one event, for counters that grow by fractions; 1 unless set
 	tenant func(sec int, r dice) string
 	pushed bool // no up and no process_start_time_seconds
