@@ -1,5 +1,6 @@
-// Package alerting is what arrives: alerts, their identity and lifetime, matchers over them, and the services they are
-// about. It leaves out storage and people, and what an alert means for an incident; the time comes in as an argument.
+// Package alerting is what arrives: alerts, their identity and lifetime, matchers over them, the services they are about,
+// and the rules that keep them from paging or say where they go. It leaves out storage and people, and what an alert means
+// for an incident; the time comes in as an argument.
 package alerting
 
 import "time"
@@ -15,6 +16,7 @@ type Alert struct {
 	UpdatedAt    time.Time         `json:"updatedAt"` // when a source last told it
 	GeneratorURL string            `json:"generatorURL"`
 	Incident     string            `json:"incident,omitempty"` // id of the incident it opened or joined
+	Verdict      *Verdict          `json:"verdict,omitempty"`  // what keeps it from paging; nil where nothing does
 }
 
 // Firing reports whether the alert is firing at the time: it has begun and its end lies ahead.

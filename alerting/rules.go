@@ -1,25 +1,27 @@
 package alerting
 
-import "time"
+import (
+	"cmp"
+	"slices"
+)
 
-// Matcher is one condition on a label, as Alertmanager's API v2 has it.
-type Matcher struct {
-	Name    string `json:"name"`
-	Value   string `json:"value"`
-	IsRegex bool   `json:"isRegex"`
-	IsEqual bool   `json:"isEqual"`
+// Rules are the definitions that decide about alerts besides silences. The zero value keeps nothing from paging and
+// routes nothing.
+type Rules struct {
+	Inhibit     []InhibitRule
+	Maintenance []MaintenanceWindow
+	Routes      []AlertRoute
+	compiled    *compiledRules
 }
 
-// Silence keeps alerts from paging for a while.
-type Silence struct {
-	ID        string    `json:"id"` // UUID
-	Tenant    string    `json:"tenant,omitempty"`
-	Matchers  []Matcher `json:"matchers"`
-	StartsAt  time.Time `json:"startsAt"`
-	EndsAt    time.Time `json:"endsAt"`
-	UpdatedAt time.Time `json:"updatedAt"`
-	CreatedBy string    `json:"createdBy"`
-	Comment   string    `json:"comment"`
+// Compiled returns the rules in their order, ready for many judges: whoever keeps rules for long calls it once, and
+// NewJudge need not compile their expressions again.
+func (r Rules) Compiled() Rules {
+	r.Inhibit, r.Maintenance = slices.Clone(r.Inhibit), slices.Clone(r.Maintenance)
+	slices.SortFunc(r.Inhibit, func(a, b InhibitRule) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(r.Maintenance, func(a, b MaintenanceWindow) int { return cmp.Compare(a.Name, b.Name) })
+	r.compiled = compileRules(r)
+	return r
 }
 
 // Verdict says what keeps an alert from paging; all empty where nothing does.

@@ -151,8 +151,13 @@ type realAlertmanager struct {
 
 func startAlertmanager(t *testing.T) *realAlertmanager {
 	t.Helper()
+	return startAlertmanagerWith(t, "route: {receiver: none, group_by: [service]}\nreceivers: [{name: none}]\n")
+}
+
+func startAlertmanagerWith(t *testing.T, config string) *realAlertmanager {
+	t.Helper()
 	dir, listen := tempDir(t), freePort(t)
-	write(t, filepath.Join(dir, "alertmanager.yml"), "route: {receiver: none, group_by: [service]}\nreceivers: [{name: none}]\n")
+	write(t, filepath.Join(dir, "alertmanager.yml"), config)
 	am := &realAlertmanager{url: "http://" + listen}
 	am.start = func() {
 		am.process = start(t, "alertmanager", nil, find(t, "prometheus-alertmanager", "alertmanager"), "--config.file="+filepath.Join(dir, "alertmanager.yml"),

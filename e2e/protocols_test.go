@@ -151,7 +151,7 @@ func TestATenantSeesOnlyItsOwn(t *testing.T) {
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		t.Fatal(err)
 	}
-	fill := strings.NewReplacer("{id}", foreign["globex"], "{kind}", "Tenant", "{name}", "globex", "{workload}", "shop")
+	fill := strings.NewReplacer("{fingerprint}", "25c2cdb12d31dc50", "{key}", "x", "{id}", foreign["globex"], "{kind}", "Tenant", "{name}", "globex", "{workload}", "shop")
 	queries := []string{"", "?tenant=globex&month=" + time.Now().UTC().Format("2006-01"), "?tenant=acme&month=" + time.Now().UTC().Format("2006-01")}
 	walked, seen := 0, 0
 	for route, methods := range doc.Paths {

@@ -4,7 +4,10 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -77,6 +80,58 @@ func TestAPersonWalksThePages(t *testing.T) {
 		see(t, ctx, 10*time.Second, p.text)
 		shoot(t, ctx, p.name)
 	}
+	w.silencesInTheBrowser(t, ctx)
+}
+
+// silencesInTheBrowser finds an alert by a filter, silences it with two presses, and lifts that again.
+func (w *world) silencesInTheBrowser(t *testing.T, ctx context.Context) {
+	t.Helper()
+	for _, service := range []string{"disks", "queues"} {
+		body := []map[string]any{{"labels": map[string]string{"alertname": "AlmostFull", "severity": "warning", "service": service},
+			"annotations": map[string]string{"summary": "almost full: " + service}}}
+		if code, raw, _, err := w.try(w.token, http.MethodPost, "/alertmanager/api/v2/alerts", body); err != nil || code != http.StatusOK {
+			t.Fatalf("%d %s %v", code, raw, err)
+		}
+	}
+	visit(t, ctx, w.url("/alerts?filter="+url.QueryEscape(`service="disks"`)))
+	see(t, ctx, 10*time.Second, "almost full: disks")
+	if body, _ := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body.innerText`)); strings.Contains(body, "almost full: queues") {
+		t.Error("the filter lets another service's alert through")
+	}
+	press(t, ctx, ".alert-row summary")
+	shoot(t, ctx, "alerts-silencing")
+	press(t, ctx, `.alert-row button[value="4h"]`)
+	see(t, ctx, 10*time.Second, "suppressed")
+	visit(t, ctx, w.url("/alerts"))
+	see(t, ctx, 10*time.Second, "almost full: queues")
+	shoot(t, ctx, "alerts")
+	visit(t, ctx, w.url("/silences"))
+	see(t, ctx, 10*time.Second, "disks")
+	shoot(t, ctx, "silences")
+	press(t, ctx, `form[action$="/expire"] button`)
+	eventually(t, 10*time.Second, "the alert is no longer suppressed", func() error {
+		var all []struct{ Status struct{ State string } }
+		if err := w.get("/alertmanager/api/v2/alerts?filter="+url.QueryEscape(`service="disks"`), &all); err != nil {
+			return err
+		}
+		if len(all) != 1 || all[0].Status.State != "active" {
+			return fmt.Errorf("%+v", all)
+		}
+		return nil
+	})
+}
+
+// press clicks what the selector finds first.
+func press(t *testing.T, ctx context.Context, selector string) {
+	t.Helper()
+	script := fmt.Sprintf("(()=>{const e=document.querySelector(%q); if(!e) return false; e.click(); return true})()", selector)
+	eventually(t, 10*time.Second, "the page has "+selector, func() error {
+		found, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script))
+		if err == nil && !found {
+			err = errors.New("it has not")
+		}
+		return err
+	})
 }
 
 func startBrowser(t *testing.T) context.Context {

@@ -50,18 +50,23 @@ func (d *dispatch) tell(ctx context.Context, c Claim, provider string) (r Receip
 	if !ok {
 		return Receipt{}, "", fault.New(fault.Invalid, "nothing is set up to send by %s", orUnknown(provider))
 	}
+	if c.Broken != "" {
+		return Receipt{}, "", fault.New(fault.Invalid, "%s", c.Broken)
+	}
 	gate := d.gates[provider]
 	if !gate.enter(ctx) {
 		return Receipt{}, "", fault.New(fault.Unavailable, "%d earlier pages still wait for an answer of %s; not tried yet", d.Workers, provider)
 	}
 	defer gate.leave()
 	incident := d.current(ctx, c)
-	if why := unwanted(c.Page.Action, incident); why != "" {
+	if why := unwanted(c, incident); why != "" {
 		return Receipt{}, why, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, PageTimeout)
 	defer cancel()
-	r, err = send(ctx, notifier, Notification{Page: c.Page, Incident: incident, IncidentURL: d.incidentURL(incident), At: d.Now()})
+	r, err = send(ctx, notifier, Notification{
+		Page: c.Page, Incident: incident, IncidentURL: d.incidentURL(incident), Thread: c.Thread, Text: c.Page.Text, At: d.Now(),
+	})
 	return r, "", err
 }
 
@@ -78,10 +83,14 @@ func (d *dispatch) current(ctx context.Context, c Claim) Incident {
 	return incident
 }
 
-// unwanted says why a page is not to be sent any more, and "" if it is. Resolve pages always go.
-func unwanted(a Action, i Incident) string {
+// unwanted says why a page is not to be sent any more, and "" if it is. Resolve pages always go, and updates wherever
+// there is a thread.
+func unwanted(c Claim, i Incident) string {
+	a := c.Page.Action
 	switch {
-	case a == ActionResolve:
+	case a == ActionUpdate && c.Thread == "":
+		return "no page to it was accepted, so it has no thread"
+	case a == ActionResolve, a == ActionUpdate:
 		return ""
 	case i.State == Resolved:
 		return "the incident was resolved before it was sent"
@@ -122,7 +131,7 @@ func (d *dispatch) conclude(a *Attempt, c Claim, err error, why string) time.Dur
 	case c.Page.Attempts >= PageAttempts && d.Now().Sub(c.Page.CreatedAt) >= time.Hour:
 		a.Outcome, a.Error = OutcomeFailed, fmt.Sprintf("%s; given up after %d attempts", publicWords(err), c.Page.Attempts)
 	default:
-		a.Outcome, a.Error = OutcomeRetry, publicWords(err)
+		a.Outcome, a.Error, a.LeaveAlone = OutcomeRetry, publicWords(err), retryAfter(err)
 		return RetryIn(c.Page.Attempts, retryAfter(err))
 	}
 	return 0

@@ -35,4 +35,5 @@ func (c Claim) Entry(a Attempt, retryIn time.Duration, now time.Time) Event {
 
 var sentWords = map[Action]string{
 	ActionTrigger: "Paged", ActionAcknowledge: "Told of the acknowledgement", ActionResolve: "Told of the resolution",
+	ActionUpdate: "Told of the news",
 }

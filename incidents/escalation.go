@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/nines-sre/nines/internal/fault"
 )
 
 // defaultRoundDelay separates rounds of a policy whose steps have no delay at all.
@@ -36,17 +38,51 @@ func (p Policy) RoundDelay() time.Duration {
 	return defaultRoundDelay
 }
 
-// Escalate pages the next step when NextEscalationAt has come; before that, or when nobody is to be paged any more, the
-// Change is empty. A step is due its delay after the step before it was really paged, so a pause of ours makes pages
-// late but never sends several steps at once.
+// Escalate pages the next step when NextEscalationAt has come; before that, while the incident is held or about to be
+// resolved, or when nobody is to be paged any more, the Change is empty. A step is due its delay after the step before it
+// was really paged, so a pause of ours makes pages late but never sends several steps at once.
 func (i Incident) Escalate(now time.Time) Change {
-	if i.State != Triggered || i.NextEscalationAt == nil || i.NextEscalationAt.After(now) {
-		return Change{Incident: i}
-	}
 	c := Change{Incident: i}
+	if !i.due(now) {
+		return c
+	}
 	c.escalate(now)
 	c.Incident.UpdatedAt = now
+	c.tellThreads(i, now)
 	return c
+}
+
+// due reports whether the next step is to be paged.
+func (i Incident) due(now time.Time) bool {
+	return i.State == Triggered && i.Held == "" && i.ResolveAt == nil && i.NextEscalationAt != nil && !i.NextEscalationAt.After(now)
+}
+
+// EscalateNow pages the next step at once because somebody asks for more help; after the last one a further round begins.
+// It takes back an acknowledgement: the others are called until one of them takes it. An incident that is resolved or
+// held, or whose policy names nobody, is a fault.Conflict.
+func (i Incident) EscalateNow(by Actor, now time.Time) (Change, error) {
+	c := Change{Incident: i}
+	switch {
+	case i.State == Resolved:
+		return c, i.alreadyResolved("escalated")
+	case i.Held != "":
+		return c, fault.New(fault.Conflict, "incident %d is held by %s; nobody is paged before that ends", i.Number, i.Held)
+	case !c.paged():
+		return c, fault.New(fault.Conflict, "incident %d has no escalation policy that names anybody, so there is nobody to escalate to", i.Number)
+	}
+	text := "Escalated by " + by.name() + "."
+	if i.State == Acknowledged {
+		text += fmt.Sprintf(" That takes back the acknowledgement by %s.", i.AcknowledgedBy)
+		c.Incident.State, c.Incident.AcknowledgedAt, c.Incident.AcknowledgedBy = Triggered, nil, ""
+	}
+	c.sayAs(by, now, EventEscalated, text)
+	if i.Step >= len(i.Policy.Steps) {
+		c.Incident.Step, c.Incident.Loop = 0, i.Loop+1
+	}
+	c.Incident.NextEscalationAt, c.Incident.UpdatedAt = &now, now
+	c.escalate(now)
+	c.tellThreads(i, now)
+	return c, nil
 }
 
 // beginPaging takes the policy as it is now and pages its first step, at once or after that step's delay.
@@ -62,9 +98,10 @@ func (c *Change) beginPaging(p Policy, now time.Time) {
 		c.dueIn(now, p.Steps[0].Delay)
 		if p.Steps[0].Delay > 0 {
 			c.say(now, EventNote, "Paging starts at %s with step 1 of the policy %s.", clock(*i.NextEscalationAt), p.Name)
-			return
 		}
-		c.escalate(now)
+		if i.due(now) {
+			c.escalate(now)
+		}
 	}
 }
 
@@ -117,6 +154,11 @@ func (c *Change) pageStep(step Step, now time.Time) {
 		names[n], keys[n] = t.String(), t.Key()
 		c.Pages = append(c.Pages, i.page(ActionTrigger, t, i.Step, i.Loop, now))
 	}
+	i.FallbackAt = nil
+	if step.Fallback != nil {
+		at := now.Add(step.Fallback.After)
+		i.FallbackAt = &at
+	}
 	c.say(now, EventEscalated, "%s: paging %s.", i.place(), strings.Join(names, "; "))
 	c.Events[len(c.Events)-1].Detail = map[string]any{"step": i.Step, "loop": i.Loop, "policy": i.Policy.Name, "targets": keys}
 }
@@ -143,6 +185,8 @@ func (i Incident) place() string {
 	switch {
 	case i.Policy.Repeat < 0:
 		return fmt.Sprintf("Round %d, s%s", i.Loop+1, step)
+	case i.Loop > i.Policy.Repeat: // somebody asked for more
+		return fmt.Sprintf("Extra round, s%s", step)
 	case i.Policy.Repeat > 0:
 		return fmt.Sprintf("Round %d of %d, s%s", i.Loop+1, i.Policy.Repeat+1, step)
 	}

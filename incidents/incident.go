@@ -47,7 +47,12 @@ type Incident struct {
 	Step             int               `json:"step"`        // steps already paged in this round, 0..len(Policy.Steps)
 	Loop             int               `json:"loop"`        // rounds completed
 	NextEscalationAt *time.Time        `json:"nextEscalationAt"`
-	StartedAt        time.Time         `json:"startedAt"` // earliest start of its alerts
+	FallbackAt       *time.Time        `json:"fallbackAt"`       // when the last step's fallback is due, unless somebody accepted its pages
+	Held             string            `json:"held"`             // why nobody is paged further for now; "" where paging goes on
+	ResolveAt        *time.Time        `json:"resolveAt"`        // when it is resolved unless an alert fires again; nil while one fires
+	Refires          int               `json:"refires"`          // how often an alert fired again while ResolveAt was waited for
+	UnreachableSince *time.Time        `json:"unreachableSince"` // since when every page has failed; nil where one was accepted or none failed
+	StartedAt        time.Time         `json:"startedAt"`        // earliest start of its alerts
 	OpenedAt         time.Time         `json:"openedAt"`
 	AcknowledgedAt   *time.Time        `json:"acknowledgedAt"`
 	AcknowledgedBy   string            `json:"acknowledgedBy"`
@@ -77,6 +82,15 @@ const (
 	EventAcknowledged EventKind = "acknowledged"
 	EventResolved     EventKind = "resolved"
 	EventNote         EventKind = "note"
+
+	EventFlapping     EventKind = "flapping"      // an alert came back while its end was waited for
+	EventHeld         EventKind = "held"          // nobody is paged further for now
+	EventReleased     EventKind = "released"      // paging goes on
+	EventFallback     EventKind = "fallback"      // nobody of a step could be reached, so others are paged
+	EventUnreachable  EventKind = "unreachable"   // no page of the incident was accepted by anybody
+	EventReached      EventKind = "reached"       // a page was accepted after all
+	EventTargetBroken EventKind = "target_broken" // a target refuses pages for good
+	EventUndelivered  EventKind = "page_undelivered"
 )
 
 // Event is one entry of the append-only timeline.
@@ -106,10 +120,15 @@ type Signal struct {
 	RunbookURL  string
 	BudgetSpent *float64
 	Policy      Policy // resolved from definitions; empty where nobody is named
+	Flaps       int    // incidents of the group that were resolved by their alerts in the last 30 minutes
 	StartsAt    time.Time
 	EndsAt      time.Time
 	Firing      bool
 	Trace       string
+	// GroupWindow bounds how long an open incident takes more alerts: one joins when the incident's latest alert came at
+	// most so long before; 0 means as long as the incident is open.
+	GroupWindow time.Duration
+	Drop        bool // the alert is recorded and opens no incident
 }
 
 // Change is what a transition asks storage to commit together: the incident as it is now, the entries for its timeline

@@ -22,7 +22,15 @@ type machine struct {
 	worst    incidents.Severity
 	// quiet is set from an acknowledgement of an incident whose people were paged: from then on, silence.
 	quiet bool
-	since int // pages made when quiet began
+	since int  // pages made when quiet began
+	extra bool // somebody asked for a further round
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (m *machine) apply(t *rapid.T, c incidents.Change) {
@@ -57,6 +65,9 @@ func (m *machine) checkTransition(t *rapid.T, before incidents.Incident, c incid
 	}
 	if !before.Policy.Empty() && !samePolicy(before.Policy, after.Policy) {
 		t.Fatalf("the policy changed while paging")
+	}
+	if before.Held != "" && after.Held != "" && slices.ContainsFunc(c.Pages, func(p incidents.Page) bool { return p.Action == incidents.ActionTrigger }) {
+		t.Fatal("somebody is paged while it is held")
 	}
 	for _, p := range c.Pages {
 		if p.Action == incidents.ActionTrigger && after.State != incidents.Triggered {
@@ -105,6 +116,9 @@ func genPolicy() *rapid.Generator[incidents.Policy] {
 			for n := range rapid.IntRange(0, 2).Draw(t, "targets") {
 				s.Targets = append(s.Targets, mail(fmt.Sprintf("p%d", n)))
 			}
+			if len(s.Targets) > 0 && rapid.Bool().Draw(t, "fallback") {
+				s.Fallback = &incidents.Fallback{After: 15 * time.Second, Targets: []incidents.Target{mail("fallback")}}
+			}
 			p.Steps = append(p.Steps, s)
 		}
 		return p
@@ -151,7 +165,36 @@ func TestAnIncidentKeepsItsPromisesWhateverHappens(t *testing.T) {
 					t.Skip("it does not fire")
 				}
 				delete(m.firing, name)
-				m.apply(t, m.i.AlertEnded(signal(incidents.Info, m.policy), len(m.firing), m.targets(), m.now))
+				m.apply(t, m.i.AlertEnded(signal(incidents.Info, m.policy), len(m.firing), m.now))
+			},
+			"it stays calm": func(t *rapid.T) {
+				if m.i.ResolveAt == nil {
+					t.Skip("an alert fires")
+				}
+				m.now = later(m.now, *m.i.ResolveAt)
+				m.apply(t, m.i.Calm(m.targets(), m.now))
+			},
+			"maintenance begins": func(t *rapid.T) { m.apply(t, m.i.Hold("window", m.now)) },
+			"maintenance ends":   func(t *rapid.T) { m.apply(t, m.i.Release(m.now)) },
+			"somebody escalates": func(t *rapid.T) {
+				held := m.i.Held != "" || m.i.State == incidents.Resolved || m.i.Policy.Empty()
+				c, err := m.i.EscalateNow(who, m.now)
+				if (err != nil) != held {
+					t.Fatalf("escalating a %s incident, held %q: %v", m.i.State, m.i.Held, err)
+				}
+				m.extra = m.extra || c.Incident.Loop > m.i.Loop
+				m.quiet = m.quiet && err != nil
+				m.apply(t, c)
+			},
+			"the fallback is due": func(t *rapid.T) {
+				if m.i.FallbackAt != nil {
+					m.now = later(m.now, *m.i.FallbackAt)
+				}
+				m.apply(t, m.i.FallBack(incidents.Tally{}, m.now))
+			},
+			"a page fails for good": func(t *rapid.T) {
+				p := incidents.Page{Action: incidents.ActionTrigger, Step: m.i.Step, Loop: m.i.Loop}
+				m.apply(t, m.i.Tried(p, true, true, incidents.Tally{Pages: 1, First: m.now}, m.now))
 			},
 			"pages are sent": func(*rapid.T) { m.pending = nil },
 			"somebody acknowledges": func(t *rapid.T) {
@@ -193,13 +236,13 @@ func (m *machine) check(t *rapid.T) {
 	if m.quiet && m.triggers() != m.since {
 		t.Fatal("somebody was paged after an acknowledgement")
 	}
-	if i.State == incidents.Triggered && len(m.firing) == 0 {
-		t.Fatal("open with no alert firing")
+	if i.State != incidents.Resolved && (len(m.firing) == 0) != (i.ResolveAt != nil) {
+		t.Fatalf("open with %d alerts firing and to be resolved at %v", len(m.firing), i.ResolveAt)
 	}
 	if !i.Severity.Pages() && m.triggers() > 0 {
 		t.Fatalf("paged for severity %s", i.Severity)
 	}
-	if i.Step < 0 || i.Step > len(i.Policy.Steps) || (i.Policy.Repeat >= 0 && i.Loop > i.Policy.Repeat) {
+	if i.Step < 0 || i.Step > len(i.Policy.Steps) || (i.Policy.Repeat >= 0 && i.Loop > i.Policy.Repeat && !m.extra) {
 		t.Fatalf("at step %d of %d, round %d of %d", i.Step, len(i.Policy.Steps), i.Loop+1, i.Policy.Repeat+1)
 	}
 	if i.State == incidents.Triggered && !i.Policy.Empty() && i.NextEscalationAt == nil && !m.exhausted() {

@@ -33,6 +33,8 @@ type sink struct {
 	sent   []incidents.Notification
 	at     []time.Time
 	answer func(ctx context.Context, n int) error // n counts from 1
+
+	receipt incidents.Receipt // 202 unless set
 }
 
 func (s *sink) Send(ctx context.Context, n incidents.Notification) (incidents.Receipt, error) {
@@ -40,13 +42,17 @@ func (s *sink) Send(ctx context.Context, n incidents.Notification) (incidents.Re
 	s.sent, s.at = append(s.sent, n), append(s.at, time.Now())
 	count := len(s.sent)
 	s.mu.Unlock()
+	receipt := s.receipt
+	if receipt == (incidents.Receipt{}) {
+		receipt.StatusCode = 202
+	}
 	if s.answer == nil {
-		return incidents.Receipt{StatusCode: 202}, nil
+		return receipt, nil
 	}
 	if err := s.answer(ctx, count); err != nil {
 		return incidents.Receipt{}, err
 	}
-	return incidents.Receipt{StatusCode: 202}, nil
+	return receipt, nil
 }
 
 func (s *sink) count() int {
@@ -94,6 +100,16 @@ func startPaging(t *testing.T) *paging {
 		}
 	})
 	return p
+}
+
+// lastOf returns the newest entry of the kind.
+func (p *paging) lastOf(kind incidents.EventKind) (last incidents.Event) {
+	for _, e := range p.Timeline() {
+		if e.Kind == kind {
+			last = e
+		}
+	}
+	return last
 }
 
 // open opens an incident whose first step pages the targets.
@@ -163,8 +179,8 @@ func TestATransientErrorIsRetriedForMoreThanAnHourThenFailsVisibly(t *testing.T)
 		if page := p.Page(t, 1); page.State != incidents.PageFailed {
 			t.Errorf("the page is %s", page.State)
 		}
-		last := p.Timeline()[len(p.Timeline())-1]
-		if last.Kind != incidents.EventPageFailed || !strings.Contains(last.Text, "given up after 10 attempts") {
+		last := p.lastOf(incidents.EventPageFailed)
+		if !strings.Contains(last.Text, "given up after 10 attempts") {
 			t.Errorf("the timeline ends with %q", last.Text)
 		}
 	})
@@ -362,11 +378,49 @@ func TestAnOutageOfTheStorageIsOutlived(t *testing.T) {
 	})
 }
 
+func TestATargetThatRefusesIsToldOfOnceAndThenSpared(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *paging) {
+		p.email.answer = func(_ context.Context, n int) error {
+			if n > 3 {
+				return nil
+			}
+			return fault.New(fault.Invalid, "no such mailbox")
+		}
+		for n := range 8 {
+			p.open(fmt.Sprintf("i%d", n), mail("ana"))
+			time.Sleep(time.Second)
+		}
+		if n := p.email.count(); n != 3 {
+			t.Errorf("%d pages were sent to a target that refuses; want 3", n)
+		}
+		var broken, alarms int
+		for _, e := range p.Timeline() {
+			switch e.Kind {
+			case incidents.EventTargetBroken:
+				broken++
+			case incidents.EventUnreachable:
+				alarms++
+			}
+		}
+		if broken != 1 || alarms != 8 {
+			t.Errorf("told %d times that the target is broken, %d times that nobody is reached; want 1 and 8", broken, alarms)
+		}
+		time.Sleep(30 * time.Second)
+		for _, id := range []string{"probe", "well"} {
+			p.open(id, mail("ana"))
+			time.Sleep(2 * time.Second)
+		}
+		if n := p.email.count(); n != 5 {
+			t.Errorf("%d pages were sent in all; want that the first one that succeeds ends the pause, and so 5", n)
+		}
+	})
+}
+
 func TestAProviderThatIsNotSetUpFailsVisibly(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *paging) {
 		p.open("i1", incidents.Target{Webhook: &incidents.WebhookTarget{URL: "https://x.example"}})
 		synctest.Wait()
-		last := p.Timeline()[len(p.Timeline())-1]
+		last := p.lastOf(incidents.EventPageFailed)
 		if p.Page(t, 1).State != incidents.PageFailed || !strings.Contains(last.Text, "nothing is set up to send by webhook") {
 			t.Errorf("page %s, timeline %q", p.Page(t, 1).State, last.Text)
 		}

@@ -13,7 +13,15 @@ type Policy struct {
 
 // Step pages its targets Delay after the step before it was paged; the first step Delay after the incident opened.
 type Step struct {
-	Delay   time.Duration `json:"delay"`
+	Delay    time.Duration `json:"delay"`
+	Targets  []Target      `json:"targets"`
+	Fallback *Fallback     `json:"fallback,omitempty"`
+}
+
+// Fallback says who is paged where none of a step's targets has accepted its page After the step was paged, or as soon
+// as all of them have failed for good.
+type Fallback struct {
+	After   time.Duration `json:"after"`
 	Targets []Target      `json:"targets"`
 }
 

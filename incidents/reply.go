@@ -19,10 +19,19 @@ const (
 	ReplyNote        ReplyAction = "note"
 	ReplyDelivered   ReplyAction = "delivered"
 	ReplyUndelivered ReplyAction = "undelivered"
+	// Unacknowledged says that whoever was on it is not any more, as the provider sees it. It is told on the timeline, and
+	// an acknowledgement that is older counts no more. Linked only says how the provider calls the incident.
+	ReplyUnacknowledged ReplyAction = "unacknowledged"
+	ReplyLinked         ReplyAction = "linked"
 )
 
+// Changes reports whether the action is to change the incident's state, so that order matters.
+func (a ReplyAction) Changes() bool {
+	return a == ReplyAcknowledge || a == ReplyResolve || a == ReplyEscalate || a == ReplyUnacknowledged
+}
+
 // Reply is what somebody said about an incident through a provider. The incident is named by what the provider has of
-// it: one of Incident, Number, DedupKey and ProviderID is enough, and the first that is set counts.
+// it: one of Incident, Number, DedupKey and ProviderID is enough, and the first that is set and leads somewhere counts.
 type Reply struct {
 	ID         string // the provider's own; the same reply told twice counts once; "" is not told twice
 	Provider   string // such as "slack"
@@ -30,7 +39,7 @@ type Reply struct {
 	Incident   string // its UUID
 	Number     int64
 	DedupKey   string // Incident.DedupKey
-	ProviderID string // Receipt.ProviderID of the page it answers
+	ProviderID string // Receipt.ProviderID of the page it answers, or the provider's own id of the incident
 	By         Actor  // "slack:U123" and the name for people; for a delivery report the provider
 	Text       string // of a note, the reason of a resolution, why a message was not delivered
 	At         time.Time

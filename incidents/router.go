@@ -36,6 +36,27 @@ type Router struct {
 	BudgetBy map[string][]string
 	// Runbook returns the runbook's URL for alerts that carry none, "" for none. It may be nil.
 	Runbook func(slo, service string) string
+	// Routes returns what the installation's routes say about an alert, which counts before all else. It may be nil.
+	Routes func(AlertFacts) Route
+}
+
+// Route is what the installation's routes say about one alert. The zero Route says nothing.
+type Route struct {
+	Path     []string // the routes that decided, for people
+	Policy   string   // name of a policy, "" for what else names one
+	Severity Severity // "" for the alert's own
+	Grouped  bool     // whether GroupAt and Group say which incident the alert belongs to
+	GroupAt  string   // the route that groups: alerts of two of them share nothing
+	Group    map[string]string
+	Window   time.Duration // as Signal.GroupWindow
+	Drop     bool
+}
+
+func (r Router) route(a AlertFacts) Route {
+	if r.Routes == nil {
+		return Route{}
+	}
+	return r.Routes(a)
 }
 
 // Longest texts of an incident, in characters.
@@ -49,12 +70,22 @@ const (
 func (r Router) Signal(a AlertFacts, now time.Time) Signal {
 	slo, service := a.Labels["sloth_id"], serviceOf(a.Labels)
 	title, summary := words(a)
+	route := r.route(a)
+	policy, _ := r.policy(a, route, slo, service)
 	return Signal{
-		Fingerprint: a.Fingerprint, Tenant: a.Tenant, GroupKey: r.groupKey(a), Title: title, Summary: summary,
-		Severity: SeverityOf(a.Labels), Service: service, SLO: slo, Labels: maps.Clone(a.Labels),
+		Fingerprint: a.Fingerprint, Tenant: a.Tenant, GroupKey: r.groupKey(a, route), Title: title, Summary: summary,
+		Severity: severity(a, route), Service: service, SLO: slo, Labels: maps.Clone(a.Labels),
 		RunbookURL: r.runbook(a, slo, service), BudgetSpent: shareOf(a.Annotations["budget_spent"]),
-		Policy: r.policy(a, slo, service), StartsAt: a.StartsAt, EndsAt: a.EndsAt, Firing: a.EndsAt.After(now),
+		Policy: policy, StartsAt: a.StartsAt, EndsAt: a.EndsAt, Firing: a.EndsAt.After(now),
+		GroupWindow: route.Window, Drop: route.Drop,
 	}
+}
+
+func severity(a AlertFacts, route Route) Severity {
+	if route.Severity.Valid() {
+		return route.Severity
+	}
+	return SeverityOf(a.Labels)
 }
 
 func serviceOf(labels map[string]string) string {
@@ -80,17 +111,23 @@ func words(a AlertFacts) (title, summary string) {
 	return clip(oneLine(title), maxTitle), clip(summary, maxSummary)
 }
 
-// policy resolves whose policy counts: the alert's own nines_policy, the SLO's, the service's, the default. A name that
-// is not defined does not count, because paging the next best people beats paging nobody.
-func (r Router) policy(a AlertFacts, slo, service string) Policy {
-	for _, name := range []string{
-		a.Annotations["nines_policy"], a.Labels["nines_policy"], r.SLOPolicy[slo], r.ServicePolicy[service], r.Default,
+// policy resolves whose policy counts: the route's, the alert's own nines_policy, the SLO's, the service's, the default.
+// by says which of them it was. A name that is not defined does not count, because paging the next best people beats
+// paging nobody.
+func (r Router) policy(a AlertFacts, route Route, slo, service string) (p Policy, by string) {
+	for _, named := range []struct{ name, by string }{
+		{route.Policy, "route " + strings.Join(route.Path, " and ")},
+		{a.Annotations["nines_policy"], "the alert's annotation nines_policy"},
+		{a.Labels["nines_policy"], "the alert's label nines_policy"},
+		{r.SLOPolicy[slo], "SLO " + slo},
+		{r.ServicePolicy[service], "service " + service},
+		{r.Default, "the default, since nothing else names a policy that is defined"},
 	} {
-		if p, ok := r.Policies[name]; ok && name != "" {
-			return p
+		if p, ok := r.Policies[named.name]; ok && named.name != "" {
+			return p, named.by
 		}
 	}
-	return Policy{}
+	return Policy{}, ""
 }
 
 func (r Router) runbook(a AlertFacts, slo, service string) string {
@@ -107,20 +144,48 @@ func (r Router) runbook(a AlertFacts, slo, service string) string {
 
 // groupKey names the incident that an alert belongs to. A promise's alerts share one incident for each value of its
 // budget labels, whatever their tier. Other alerts share one by name, tenant, service, cluster and namespace. An alert
-// without a name shares with nobody but its own kind: all of its labels.
-func (r Router) groupKey(a AlertFacts) string {
+// without a name shares with nobody but its own kind: all of its labels. A route that groups comes before all that.
+func (r Router) groupKey(a AlertFacts, route Route) string {
+	at, labels := r.group(a, route)
+	return fit(at + canonical(labels))
+}
+
+// group returns what groups the alert, and the labels by whose values it does.
+func (r Router) group(a AlertFacts, route Route) (at string, labels map[string]string) {
+	if route.Grouped {
+		return "route/" + route.GroupAt + "/", route.Group
+	}
 	if slo := a.Labels["sloth_id"]; slo != "" {
-		return fit("slo/" + slo + "/" + canonical(r.budgetLabels(slo, a.Labels)))
+		return "slo/" + slo + "/", r.budgetLabels(slo, a.Labels)
 	}
 	name := a.Labels["alertname"]
 	if name == "" {
-		return fit("alert//" + canonical(a.Labels))
+		return "alert//", a.Labels
 	}
 	service := "service"
 	if a.Labels["service"] == "" {
 		service = "job"
 	}
-	return fit("alert/" + name + "/" + canonical(pick(a.Labels, "tenant", service, "cluster", "namespace")))
+	return "alert/" + name + "/", pick(a.Labels, "tenant", service, "cluster", "namespace")
+}
+
+// Group returns the key of the incident that the alert belongs to, and the labels that all alerts of it have in common,
+// for people to see.
+func (r Router) Group(a AlertFacts) (key string, labels map[string]string) {
+	route := r.route(a)
+	_, by := r.group(a, route)
+	labels = maps.Clone(by)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	switch slo := a.Labels["sloth_id"]; {
+	case route.Grouped:
+	case slo != "":
+		labels["sloth_id"] = slo
+	case a.Labels["alertname"] != "":
+		labels["alertname"] = a.Labels["alertname"]
+	}
+	return r.groupKey(a, route), labels
 }
 
 // notBudget are labels of a burn alert that tell of the alert, its evaluation or its source and not of whose budget burns.
@@ -211,3 +276,12 @@ func webURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
 }
+
+// Joins reports whether the alert may join an open incident of its group whose latest alert came at that time.
+func (s Signal) Joins(latest, now time.Time) bool {
+	return s.GroupWindow == 0 || now.Sub(latest) <= s.GroupWindow
+}
+
+// ClosedGroup returns the group key that an open incident keeps for itself once its window is over, so that the next
+// alert of the group opens another incident.
+func ClosedGroup(key, id string) string { return fit(id + "/" + key) }

@@ -1,6 +1,7 @@
 package incidents
 
 import (
+	"cmp"
 	"fmt"
 	"net/mail"
 	"net/url"
@@ -20,6 +21,11 @@ const (
 	MaxTargets = 10 // of one step
 	MaxRepeat  = 100
 	MaxDelay   = 7 * 24 * time.Hour
+
+	// How long a step waits for a provider to accept one of its pages before its fallback is paged.
+	MinFallback     = 15 * time.Second
+	DefaultFallback = 2 * time.Minute
+	MaxFallback     = 10 * time.Minute
 )
 
 type policySpec struct {
@@ -29,8 +35,22 @@ type policySpec struct {
 }
 
 type stepSpec struct {
-	Delay   manifest.Duration `yaml:"delay"`
+	Delay    manifest.Duration `yaml:"delay"`
+	Targets  []Target          `yaml:"targets"`
+	Fallback *fallbackSpec     `yaml:"fallback"`
+}
+
+type fallbackSpec struct {
+	After   manifest.Duration `yaml:"after"`
 	Targets []Target          `yaml:"targets"`
+}
+
+// fallback returns what the step does when nobody has accepted its pages, nil for nothing.
+func (s stepSpec) fallback() *Fallback {
+	if s.Fallback == nil {
+		return nil
+	}
+	return &Fallback{After: cmp.Or(s.Fallback.After.Std(), DefaultFallback), Targets: s.Fallback.Targets}
 }
 
 // ReadPolicy reads an EscalationPolicy document and names every problem in it with its line.
@@ -50,7 +70,7 @@ func ReadPolicy(d manifest.Document) (Policy, manifest.Problems) {
 	}
 	for i, s := range spec.Steps {
 		r.step(fmt.Sprintf("spec.steps.%d", i), s)
-		p.Steps = append(p.Steps, Step{Delay: s.Delay.Std(), Targets: s.Targets})
+		p.Steps = append(p.Steps, Step{Delay: s.Delay.Std(), Targets: s.Targets, Fallback: s.fallback()})
 	}
 	return p, r.problems
 }
@@ -73,22 +93,36 @@ func (r *policyReader) delay(path string, d manifest.Duration) {
 
 func (r *policyReader) step(path string, s stepSpec) {
 	r.delay(path+".delay", s.Delay)
-	switch n := len(s.Targets); {
-	case n == 0:
-		r.bad(path+".targets", "is missing; a step needs somebody to page")
-	case n > MaxTargets:
-		r.bad(path+".targets", "has %d targets; the most is %d", n, MaxTargets)
+	seen := map[string]string{}
+	r.targets(path+".targets", s.Targets, seen)
+	if s.Fallback == nil {
+		return
 	}
-	seen := map[string]int{}
-	for i, t := range s.Targets {
-		at := fmt.Sprintf("%s.targets.%d", path, i)
+	path += ".fallback"
+	if after := s.Fallback.After.Std(); after != 0 && (after < MinFallback || after > MaxFallback) {
+		r.bad(path+".after", "is %s; write %s to %s, or leave it out for %s", s.Fallback.After,
+			manifest.Duration(MinFallback), manifest.Duration(MaxFallback), manifest.Duration(DefaultFallback))
+	}
+	r.targets(path+".targets", s.Fallback.Targets, seen)
+}
+
+// targets checks those whom a step or its fallback pages; seen holds where each of the step stands.
+func (r *policyReader) targets(path string, targets []Target, seen map[string]string) {
+	switch n := len(targets); {
+	case n == 0:
+		r.bad(path, "is missing; a step needs somebody to page")
+	case n > MaxTargets:
+		r.bad(path, "has %d targets; the most is %d", n, MaxTargets)
+	}
+	for i, t := range targets {
+		at := fmt.Sprintf("%s.%d", path, i)
 		r.target(at, t)
 		key := t.Key()
 		if earlier, again := seen[key]; again && key != "" {
-			r.bad(at, "is the same as target %d of this step; keep one", earlier+1)
+			r.bad(at, "is the same as %s; keep one", earlier)
 			continue
 		}
-		seen[key] = i
+		seen[key] = at
 	}
 }
 
@@ -105,16 +139,24 @@ func (r *policyReader) target(path string, t Target) {
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)
 
 func (r *policyReader) secret(path string, s Secret) {
+	if field, problem := s.Problem(); problem != "" {
+		r.bad(path+field, "%s", problem)
+	}
+}
+
+// Problem says what is wrong with where a secret is kept, and at which field below it; "" means nothing.
+func (s Secret) Problem() (field, problem string) {
 	switch {
 	case s.Env == "" && s.File == "":
-		r.bad(path, "is missing; write env: NAME or file: PATH, where the secret is kept")
+		return "", "is missing; write env: NAME or file: PATH, where the secret is kept"
 	case s.Env != "" && s.File != "":
-		r.bad(path, "names both env and file; keep one")
+		return "", "names both env and file; keep one"
 	case s.Env != "" && !envName.MatchString(s.Env):
-		r.bad(path+".env", "is not the name of an environment variable: letters, digits and underscores, not starting with a digit")
+		return ".env", "is not the name of an environment variable: letters, digits and underscores, not starting with a digit"
 	case strings.ContainsRune(s.File, 0) || len(s.File) > 1024:
-		r.bad(path+".file", "is not a file path")
+		return ".file", "is not a file path"
 	}
+	return "", ""
 }
 
 // optional checks a secret that need not be there.

@@ -99,7 +99,7 @@ spec:
 		"policy.yaml:14: spec.steps.0.targets.4: names 0 providers",
 		"policy.yaml:15: spec.steps.1.delay: is 400d",
 		"policy.yaml:16: spec.steps.1.targets: is missing",
-		"policy.yaml:19: spec.steps.2.targets.1: is the same as target 1",
+		"policy.yaml:19: spec.steps.2.targets.1: is the same as spec.steps.2.targets.0; keep one",
 		"policy.yaml:21: spec.steps.3.targets.0.pigeon: is not a known field",
 	} {
 		if !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(strings.Replace(s, ": line 7:", ":", 1), want) }) {
@@ -108,6 +108,43 @@ spec:
 	}
 	if t.Failed() {
 		t.Log(strings.Join(got, "\n"))
+	}
+}
+
+func TestAStepsFallbackIsReadAndChecked(t *testing.T) {
+	t.Parallel()
+	step := func(fallback string) string {
+		return `apiVersion: nines/v1
+kind: EscalationPolicy
+metadata: {name: shop}
+spec:
+  steps:
+    - targets: [{email: {to: [ana@example.com]}}]
+      fallback: ` + fallback + "\n"
+	}
+	for _, c := range []struct {
+		fallback string
+		after    time.Duration
+		problem  string
+	}{
+		{`{targets: [{email: {to: [bo@example.com]}}]}`, 2 * time.Minute, ""},
+		{`{after: 15s, targets: [{email: {to: [bo@example.com]}}]}`, 15 * time.Second, ""},
+		{`{after: 10m, targets: [{email: {to: [bo@example.com]}}]}`, 10 * time.Minute, ""},
+		{`{after: 14s, targets: [{email: {to: [bo@example.com]}}]}`, 14 * time.Second, "fallback.after: is 14s; write 15s to 10m"},
+		{`{after: 11m, targets: [{email: {to: [bo@example.com]}}]}`, 11 * time.Minute, "fallback.after: is 11m; write 15s to 10m"},
+		{`{targets: []}`, 2 * time.Minute, "fallback.targets: is missing"},
+		{`{targets: [{email: {to: [ana@example.com]}}]}`, 2 * time.Minute, "fallback.targets.0: is the same as spec.steps.0.targets.0"},
+	} {
+		p, problems := read(t, step(c.fallback))
+		if got := p.Steps[0].Fallback; got == nil || got.After != c.after {
+			t.Errorf("%s: fallback %+v; want it after %s", c.fallback, got, c.after)
+		}
+		switch {
+		case c.problem == "" && len(problems) > 0:
+			t.Errorf("%s: %v", c.fallback, problems.Err())
+		case c.problem != "" && (len(problems) != 1 || !strings.Contains(problems.Err().Error(), c.problem)):
+			t.Errorf("%s: %v; want %q", c.fallback, problems, c.problem)
+		}
 	}
 }
 

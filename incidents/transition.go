@@ -56,7 +56,9 @@ func (i Incident) Join(sig Signal, isNew bool, now time.Time) Change {
 		return c
 	}
 	changed := c.refresh(sig)
-	if isNew {
+	if c.refire(sig, now) {
+		changed = true
+	} else if isNew {
 		c.sayAs(automatic, now, EventAlertJoined, fmt.Sprintf("Another alert joined: %s (%s).", sig.Title, sig.Severity))
 		c.Events[0].Detail = alertDetail(sig)
 	}
@@ -70,6 +72,7 @@ func (i Incident) Join(sig Signal, isNew bool, now time.Time) Change {
 	if changed || len(c.Events) > 0 {
 		c.Incident.UpdatedAt = now
 	}
+	c.tellThreads(i, now)
 	return c
 }
 
@@ -134,8 +137,8 @@ func (c *Change) wake(p Policy, now time.Time) {
 }
 
 // AlertEnded tells that one alert of the incident has ended while stillFiring others have not; at zero the incident is
-// resolved. paged are the targets that were triggered.
-func (i Incident) AlertEnded(sig Signal, stillFiring int, paged []Target, now time.Time) Change {
+// about to be resolved, see Calm.
+func (i Incident) AlertEnded(sig Signal, stillFiring int, now time.Time) Change {
 	c := Change{Incident: i}
 	if i.State == Resolved {
 		return c
@@ -148,7 +151,7 @@ func (i Incident) AlertEnded(sig Signal, stillFiring int, paged []Target, now ti
 	c.Events[0].Detail = alertDetail(sig)
 	c.Incident.UpdatedAt = now
 	if stillFiring <= 0 {
-		c.resolve(automatic, "Resolved: all of its alerts have ended.", paged, now)
+		c.awaitCalm(sig, now)
 	}
 	return c
 }
@@ -165,7 +168,7 @@ func (i Incident) Acknowledge(by Actor, paged []Target, now time.Time) (Change, 
 	}
 	c.Incident.State = Acknowledged
 	c.Incident.AcknowledgedAt, c.Incident.AcknowledgedBy = &now, by.name()
-	c.Incident.NextEscalationAt, c.Incident.UpdatedAt = nil, now
+	c.Incident.NextEscalationAt, c.Incident.FallbackAt, c.Incident.UpdatedAt = nil, nil, now
 	c.sayAs(by, now, EventAcknowledged, fmt.Sprintf("Acknowledged by %s, %s after it opened.", by.name(), span(now.Sub(i.OpenedAt))))
 	c.tell(ActionAcknowledge, paged, now)
 	return c, nil
@@ -192,20 +195,25 @@ func (i Incident) Resolve(by Actor, reason string, paged []Target, now time.Time
 
 func (c *Change) resolve(by Actor, text string, paged []Target, now time.Time) {
 	i := &c.Incident
-	i.State, i.NextEscalationAt, i.UpdatedAt = Resolved, nil, now
+	i.State, i.NextEscalationAt, i.FallbackAt, i.ResolveAt, i.UpdatedAt = Resolved, nil, nil, nil, now
 	i.ResolvedAt, i.ResolvedBy = &now, by.name()
 	c.sayAs(by, now, EventResolved, text)
 	c.tell(ActionResolve, paged, now)
 }
 
-// tell drops what was not sent yet and informs each target that was paged, once.
+// tell drops what was not sent yet and informs each target that was paged, once. An acknowledgement that was taken back by
+// escalating may be given again further on, and is told again.
 func (c *Change) tell(a Action, paged []Target, now time.Time) {
 	c.CancelPages = true
+	step, loop := 0, 0
+	if a == ActionAcknowledge {
+		step, loop = c.Incident.Step, c.Incident.Loop
+	}
 	told := map[string]bool{}
 	for _, t := range paged {
 		if key := t.Key(); !told[key] {
 			told[key] = true
-			c.Pages = append(c.Pages, c.Incident.page(a, t, 0, 0, now))
+			c.Pages = append(c.Pages, c.Incident.page(a, t, step, loop, now))
 		}
 	}
 }
@@ -223,6 +231,7 @@ func (i Incident) Note(by Actor, text string, now time.Time) (Change, error) {
 	}
 	c.sayAs(by, now, EventNote, text)
 	c.Incident.UpdatedAt = now
+	c.tellThreads(i, now)
 	return c, nil
 }
 

@@ -284,18 +284,24 @@ func TestAnAcknowledgedPageStaysQuietWhenItGetsWorse(t *testing.T) {
 	}
 }
 
-func TestItResolvesWhenTheLastAlertEnds(t *testing.T) {
+func TestItResolvesWhenTheLastAlertHasEndedForAWhile(t *testing.T) {
 	t.Parallel()
 	sig := signal(incidents.Critical, policy(0, step(0, "ana")))
 	i := incidents.Open(sig, "i1", t0).Incident
-	one := i.AlertEnded(sig, 1, []incidents.Target{mail("ana")}, t0.Add(time.Minute))
+	one := i.AlertEnded(sig, 1, t0.Add(time.Minute))
 	wantEvents(t, one, incidents.EventAlertEnded)
 	wantPages(t, one)
-	last := one.Incident.AlertEnded(sig, 0, []incidents.Target{mail("ana")}, t0.Add(2*time.Minute))
-	wantEvents(t, last, incidents.EventAlertEnded, incidents.EventResolved)
-	wantPages(t, last, "resolve:ana")
-	if last.Incident.State != incidents.Resolved || !last.CancelPages {
-		t.Errorf("state %s, cancel %v", last.Incident.State, last.CancelPages)
+	last := one.Incident.AlertEnded(sig, 0, t0.Add(2*time.Minute))
+	wantEvents(t, last, incidents.EventAlertEnded)
+	wantPages(t, last)
+	if early := last.Incident.Calm([]incidents.Target{mail("ana")}, t0.Add(2*time.Minute+9*time.Second)); len(early.Events) != 0 {
+		t.Errorf("resolved early: %+v", early)
+	}
+	over := last.Incident.Calm([]incidents.Target{mail("ana")}, t0.Add(2*time.Minute+10*time.Second))
+	wantEvents(t, over, incidents.EventResolved)
+	wantPages(t, over, "resolve:ana")
+	if over.Incident.State != incidents.Resolved || !over.CancelPages {
+		t.Errorf("state %s, cancel %v", over.Incident.State, over.CancelPages)
 	}
 }
 
@@ -311,7 +317,8 @@ func TestResolvedIsTheEnd(t *testing.T) {
 	r := done.Incident
 	for name, c := range map[string]incidents.Change{
 		"escalate": r.Escalate(t0.Add(time.Hour)), "join": r.Join(sig, true, t0.Add(time.Hour)),
-		"end": r.AlertEnded(sig, 0, nil, t0.Add(time.Hour)),
+		"end": r.AlertEnded(sig, 0, t0.Add(time.Hour)), "calm": r.Calm(nil, t0.Add(time.Hour)),
+		"hold": r.Hold("window", t0.Add(time.Hour)), "fall back": r.FallBack(incidents.Tally{}, t0.Add(time.Hour)),
 	} {
 		if len(c.Events)+len(c.Pages) != 0 || c.Incident.State != incidents.Resolved {
 			t.Errorf("%s after the end changed it: %+v", name, c)

@@ -31,6 +31,7 @@ type Config struct {
 	MailFrom      string        `koanf:"mail-from"`      // sender of e-mail pages
 	SecretDir     string        `koanf:"secret-dir"`     // where relative secret files of definitions are looked up
 	Retention     time.Duration `koanf:"retention"`      // how long the built-in engine keeps samples
+	KeepAlerts    time.Duration `koanf:"keep-alerts"`    // how long ended alerts and what happened to alerts are kept, at least 25 hours
 	EngineMemory  int64         `koanf:"engine-memory"`  // soft memory limit of the built-in engine, bytes
 	EngineMinFree int64         `koanf:"engine-min-free"`
 	LedgerBucket  time.Duration `koanf:"ledger-bucket"` // width of a ledger bucket; five minutes in production
@@ -47,7 +48,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		DataDir: "data", Listen: "127.0.0.1:9990", OpsListen: "127.0.0.1:9991", EngineListen: "127.0.0.1:9992",
-		Retention: 35 * 24 * time.Hour, EngineMemory: 1 << 30, EngineMinFree: 256 << 20,
+		Retention: 35 * 24 * time.Hour, KeepAlerts: 30 * 24 * time.Hour, EngineMemory: 1 << 30, EngineMinFree: 256 << 20,
 		LedgerBucket: 5 * time.Minute, LedgerEvery: 30 * time.Second, ResolveAfter: 5 * time.Minute, Drain: 500 * time.Millisecond,
 		MailFrom: "nines@localhost", LogFormat: "auto", LogLevel: "info",
 	}
@@ -81,7 +82,9 @@ func (c Config) Check() error {
 	if c.LedgerBucket < time.Second || (24*time.Hour)%c.LedgerBucket != 0 {
 		add("ledger-bucket", "must be at least 1s and divide a day evenly, such as 5m")
 	}
-	for where, d := range map[string]time.Duration{"ledger-every": c.LedgerEvery, "resolve-after": c.ResolveAfter, "retention": c.Retention} {
+	for where, d := range map[string]time.Duration{
+		"ledger-every": c.LedgerEvery, "resolve-after": c.ResolveAfter, "retention": c.Retention, "keep-alerts": c.KeepAlerts,
+	} {
 		if d <= 0 {
 			add(where, "must be positive, such as 5m")
 		}

@@ -1,7 +1,9 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"os"
 	"time"
 
@@ -46,7 +48,10 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 		http: telemetry.NewHTTPMetrics(t.Registry), pages: telemetry.NewPageMetrics(t.Registry), jobs: telemetry.NewJobMetrics(t.Registry), slos: telemetry.NewSLOMetrics(t.Registry),
 		intelligence: telemetry.NewIntelligenceMetrics(t.Registry), children: telemetry.NewChildMetrics(t.Registry),
 	}
-	p.metrics.jobs.Expect(jobEscalate, jobLapse, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks, jobSessions)
+	p.metrics.jobs.Expect(
+		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
+		jobNotices, jobSessions,
+	)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {
 			p.log.Warn("some telemetry was not sent", "error", err)
@@ -116,15 +121,16 @@ func (p *plane) startDefinitions(ctx context.Context) error {
 // router is how alerts become signals under the definitions in force.
 func (p *plane) router() incidents.Router { return p.definitions.Catalog().Router(p.runbookURL) }
 
-// pager sends what is in the outbox through every provider.
-func (p *plane) pager() *incidents.Pager {
-	secrets := p.config.SecretDir
-	if secrets == "" {
-		secrets = p.config.DataDir
-	}
+// secretDir is where relative secret files of definitions are looked up.
+func (p *plane) secretDir() string { return cmp.Or(p.config.SecretDir, p.config.DataDir) }
+
+// notifiers are the providers of pages, by their names in definitions.
+func (p *plane) notifiers() map[string]incidents.Notifier {
+	secrets := p.secretDir()
 	notifiers := map[string]incidents.Notifier{
 		"pagerduty": pagerduty.New(secrets), "slack": slack.New(secrets), "webhook": webhook.New(secrets), "email": noMail{},
 	}
+	maps.Copy(notifiers, phones(secrets, p.hookURL))
 	if p.config.SMTPURL != "" {
 		mail, err := email.New(p.config.SMTPURL, p.config.MailFrom)
 		if err != nil {
@@ -133,8 +139,15 @@ func (p *plane) pager() *incidents.Pager {
 			notifiers["email"] = mail
 		}
 	}
+	return notifiers
+}
+
+// pager sends what is in the outbox through every provider.
+func (p *plane) pager() *incidents.Pager {
 	host, _ := os.Hostname()
-	return &incidents.Pager{Outbox: p.db, Notifiers: notifiers, BaseURL: p.config.PublicURL(), Owner: host, Log: p.log, Observe: p.metrics.pages}
+	return &incidents.Pager{
+		Outbox: p.db, Notifiers: p.notifiers(), BaseURL: p.config.PublicURL(), Owner: host, Log: p.log, Observe: p.metrics.pages,
+	}
 }
 
 // noMail fails e-mail pages at once and visibly where no mail server is configured, so that the next step follows.

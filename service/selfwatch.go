@@ -64,7 +64,7 @@ func (w *engineWatch) alert(ends time.Time) alerting.Alert {
 // watchEngineDown is the watch as periodic work.
 func (p *plane) watchEngineDown() func(context.Context) error {
 	w := &engineWatch{ready: p.engine.Ready, url: p.runbookURL("engine-down"), tell: func(ctx context.Context, a alerting.Alert) error {
-		return p.db.ReceiveAlerts(ctx, access.System("selfwatch"), []alerting.Alert{a}, p.router())
+		return p.db.ReceiveAlerts(ctx, access.System("selfwatch"), []alerting.Alert{a}, p.routing())
 	}}
 	return func(ctx context.Context) error { return w.look(ctx, time.Now().UTC()) }
 }

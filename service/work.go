@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
@@ -12,11 +13,15 @@ import (
 
 // How often the work that nobody asks for looks again where no notification wakes it.
 const (
-	escalateEvery = time.Second
-	lapseEvery    = 5 * time.Second
-	budgetEvery   = 15 * time.Second
-	sessionsEvery = time.Hour
-	ledgerTimeout = 5 * time.Minute // of one turn; what it copied by then stays copied
+	escalateEvery  = time.Second
+	lapseEvery     = 5 * time.Second
+	rejudgeEvery   = time.Second
+	heartEvery     = 2 * time.Second
+	undefinedEvery = time.Minute
+	forgetEvery    = time.Hour
+	budgetEvery    = 15 * time.Second
+	sessionsEvery  = time.Hour
+	ledgerTimeout  = 5 * time.Minute // of one turn; what it copied by then stays copied
 
 	retryDefinitions = 2 * time.Second
 	mostAtOnce       = 100
@@ -26,6 +31,10 @@ const (
 const (
 	jobEscalate  = "escalate-incidents"
 	jobLapse     = "end-lapsed-alerts"
+	jobRejudge   = "judge-alerts-again"
+	jobHeart     = "watch-heartbeats"
+	jobUndefined = "end-undefined-heartbeats"
+	jobForget    = "forget-old-alerts"
 	jobLedger    = "copy-ledger"
 	jobSelfwatch = "watch-engine"
 	jobBudgets   = "update-budgets"
@@ -37,7 +46,7 @@ const (
 func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	pager := p.pager()
 	g.Go(func() error { return pager.Run(ctx) })
-	g.Go(func() error { return p.db.WorkInbox(ctx, p.router) })
+	g.Go(func() error { return p.db.WorkInbox(ctx, p.routing) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
 	g.Go(func() error { return p.followDefinitions(ctx) })
 	g.Go(func() error { return p.maintained.follow(ctx) })
@@ -48,6 +57,8 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	}{
 		{jobEscalate, escalateEvery, p.escalate},
 		{jobLapse, lapseEvery, p.lapse},
+		{jobRejudge, rejudgeEvery, p.rejudge},
+		{jobHeart, heartEvery, p.watchHeartbeats},
 		{jobSelfwatch, selfwatchEvery, p.watchEngineDown()},
 		{jobCorrections, correctionsEvery, p.maintained.refresh},
 	} {
@@ -57,7 +68,10 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobLedger, Every: p.config.LedgerEvery, Timeout: ledgerTimeout, Run: p.copyLedger},
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
 		{Name: jobLinks, Every: linkEvery, Run: p.linkChanges},
+		{Name: jobNotices, Every: noticesEvery, Run: p.changeNotices().tell},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
+		{Name: jobUndefined, Every: undefinedEvery, Run: p.endUndefinedHeartbeats},
+		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},
 	}, p.metrics.jobs.Observe)
 	if err != nil {
 		return err
@@ -106,7 +120,7 @@ func (p *plane) lapse(ctx context.Context) error {
 	if !p.engineHeard(ctx, time.Now()) {
 		return nil
 	}
-	_, err := p.db.LapseAlerts(ctx, p.router())
+	_, err := p.db.LapseAlerts(ctx, p.routing())
 	return err
 }
 
@@ -145,7 +159,7 @@ func (p *plane) updateBudgets(ctx context.Context) error {
 
 func (p *plane) forgetSessions(ctx context.Context) error {
 	_, err := p.db.ForgetSessions(ctx)
-	return err
+	return errors.Join(err, p.db.ForgetReplies(ctx))
 }
 
 // onChange hears of every committed change, of this process and of others.

@@ -25,7 +25,7 @@ type incidentsBody struct {
 
 func (a *cli) incidentsCommand() *cobra.Command {
 	return group("incidents", "What is wrong, who is on it, and what was done",
-		a.incidentsList(), a.incidentsShow(), a.incidentsAck(), a.incidentsResolve(), a.incidentsNote(), a.incidentsPostmortem())
+		a.incidentsList(), a.incidentsShow(), a.incidentsAck(), a.incidentsEscalate(), a.incidentsResolve(), a.incidentsNote(), a.incidentsPostmortem())
 }
 
 func (a *cli) incidentsList() *cobra.Command {
@@ -89,6 +89,8 @@ func whoIsOn(i incident) string {
 		return orMissing(i.ResolvedBy)
 	case i.AcknowledgedBy != "":
 		return i.AcknowledgedBy
+	case i.Held != "":
+		return "held: " + i.Held
 	case i.NextEscalationAt != nil:
 		return "paging " + i.PolicyName
 	default:
@@ -167,6 +169,13 @@ func (a *cli) incidentsAck() *cobra.Command {
 	return &cobra.Command{
 		Use: "ack ID...", Short: "Say that you have it: escalation stops", Args: args(cobra.MinimumNArgs(1)),
 		RunE: func(c *cobra.Command, ids []string) error { return a.change(c, ids, "acknowledge", struct{}{}) },
+	}
+}
+
+func (a *cli) incidentsEscalate() *cobra.Command {
+	return &cobra.Command{
+		Use: "escalate ID...", Short: "Page the next step of the policy at once", Args: args(cobra.MinimumNArgs(1)),
+		RunE: func(c *cobra.Command, ids []string) error { return a.change(c, ids, "escalate", struct{}{}) },
 	}
 }
 

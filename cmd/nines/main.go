@@ -81,8 +81,9 @@ func (a *cli) root() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.engineCommand(),
 		a.applyCommand(), a.validateCommand(), a.diffCommand(), a.exportCommand(),
-		a.sloCommand(), a.incidentsCommand(), a.reportCommand(), a.postureCommand(),
+		a.sloCommand(), a.alertCommand(), a.silenceCommand(), a.heartbeatCommand(), a.incidentsCommand(), a.reportCommand(), a.postureCommand(),
 		a.capacityCommand(), a.costCommand(), a.gateCommand(), a.changesCommand(), a.tokensCommand(), a.usersCommand(),
+		a.importCommand(),
 	)
 	return root
 }

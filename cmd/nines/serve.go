@@ -48,6 +48,7 @@ func (a *cli) serveCommand() *cobra.Command {
 	f.String("mail-from", def.MailFrom, "sender of e-mail pages")
 	f.String("secret-dir", "", "folder in which definitions' relative secret files are looked up; unset: the data folder")
 	f.Duration("retention", def.Retention, "how long the built-in engine keeps samples")
+	f.Duration("keep-alerts", def.KeepAlerts, "how long ended alerts and what happened to alerts are kept, at least 25h")
 	f.Int64("engine-memory", def.EngineMemory, "soft memory limit of the built-in engine in bytes")
 	f.Int64("engine-min-free", def.EngineMinFree, "free bytes of disk below which the engine stops taking samples")
 	f.Duration("ledger-bucket", def.LedgerBucket, "width of a ledger bucket; keep five minutes but in tests")

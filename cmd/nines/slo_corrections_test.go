@@ -28,13 +28,17 @@ func newPlane(t *testing.T, answers map[string]any) *plane {
 		p.asked = append(p.asked, what)
 		raw, _ := io.ReadAll(r.Body)
 		_ = json.Unmarshal(raw, &p.body) // a GET has none
-		for prefix, answer := range answers {
-			if strings.HasPrefix(what, prefix) {
-				_ = json.NewEncoder(w).Encode(answer)
-				return
+		longest, found := "", false
+		for prefix := range answers {
+			if strings.HasPrefix(what, prefix) && len(prefix) >= len(longest) {
+				longest, found = prefix, true
 			}
 		}
-		http.NotFound(w, r)
+		if !found {
+			http.NotFound(w, r)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(answers[longest])
 	}))
 	t.Cleanup(p.Close)
 	t.Setenv("NINES_TOKEN", "x")

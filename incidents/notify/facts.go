@@ -39,16 +39,24 @@ func Facts(n incidents.Notification) []Fact {
 func Headline(n incidents.Notification) string {
 	i := n.Incident
 	title := Line(i.Title, 300)
-	if i.Tenant != "" {
-		title = i.Tenant + ": " + title
+	if tenant := Line(i.Tenant, 100); tenant != "" {
+		title = tenant + ": " + title
 	}
 	switch n.Page.Action {
 	case incidents.ActionAcknowledge:
-		return fmt.Sprintf("Acknowledged #%d: %s", i.Number, title)
+		return strings.TrimRight("Acknowledged "+Number(i), " ") + ": " + title
 	case incidents.ActionResolve:
-		return fmt.Sprintf("Resolved #%d: %s", i.Number, title)
+		return strings.TrimRight("Resolved "+Number(i), " ") + ": " + title
 	}
-	return fmt.Sprintf("#%d %s: %s", i.Number, strings.ToUpper(string(i.Severity)), title)
+	return strings.TrimLeft(Number(i)+" ", " ") + strings.ToUpper(string(i.Severity)) + ": " + title
+}
+
+// Number is what people call the incident, "#12", and nothing for what stands for several.
+func Number(i incidents.Incident) string {
+	if i.Number <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("#%d", i.Number)
 }
 
 func stateWords(i incidents.Incident) string {

@@ -52,6 +52,15 @@ func (x *Exchange) Client() *http.Client {
 	}
 }
 
+// Do makes the call and returns why there was no whole answer; what there was is in the exchange.
+func (x *Exchange) Do(r *http.Request) error {
+	resp, err := x.Client().Do(r)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
 // RoundTrip implements http.RoundTripper: it notes the answer and hands on a bounded copy of its body.
 func (x *Exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := x.transport.RoundTrip(r)

@@ -153,3 +153,33 @@ func TestTextsForPeople(t *testing.T) {
 		}
 	}
 }
+
+func TestAHeadlineHasNoNumberWhereThereIsNone(t *testing.T) {
+	t.Parallel()
+	for number, want := range map[int64][]string{
+		12: {"#12 CRITICAL: acme: Orders fail", "Acknowledged #12: acme: Orders fail", "Resolved #12: acme: Orders fail"},
+		0:  {"CRITICAL: acme: Orders fail", "Acknowledged: acme: Orders fail", "Resolved: acme: Orders fail"},
+	} {
+		for i, action := range []incidents.Action{incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve} {
+			got := notify.Headline(incidents.Notification{
+				Page:     incidents.Page{Action: action},
+				Incident: incidents.Incident{Number: number, Tenant: "ac\xffme", Title: "Orders\nfail", Severity: incidents.Critical},
+			})
+			if got != strings.ReplaceAll(want[i], "acme", "ac\uFFFDme") {
+				t.Errorf("%q; want %q", got, want[i])
+			}
+		}
+	}
+}
+
+func TestALinkIsAnAbsoluteAddressOverHTTP(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"https://runbooks.example.com/orders?a=1#b": true, "http://x/": true, "": false, "javascript:alert(1)": false,
+		"/runbooks/orders": false, "https:///x": false, "https://\xff/": false, "https://x/" + strings.Repeat("y", 100): false,
+	} {
+		if got := notify.Link(address, 100); (got != "") != want {
+			t.Errorf("%q is %q", address, got)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package outboxtest
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -17,6 +18,7 @@ import (
 type Memory struct {
 	mu        sync.Mutex
 	incidents map[string]incidents.Incident
+	targets   map[string]incidents.TargetState // by key
 	pages     []*row
 	attempts  []incidents.Attempt
 	timeline  []incidents.Event
@@ -31,7 +33,7 @@ type row struct {
 
 // NewMemory returns an empty outbox.
 func NewMemory() *Memory {
-	return &Memory{incidents: map[string]incidents.Incident{}, wake: make(chan struct{}, 1)}
+	return &Memory{incidents: map[string]incidents.Incident{}, targets: map[string]incidents.TargetState{}, wake: make(chan struct{}, 1)}
 }
 
 // Apply commits a Change as a storage would: the incident, its timeline and its pages together.
@@ -51,7 +53,7 @@ func (m *Memory) Apply(c incidents.Change) {
 
 func (m *Memory) cancel(incident string) {
 	for _, r := range m.pages {
-		if r.Incident == incident && r.State == incidents.PagePending && r.Attempts == 0 {
+		if r.Incident == incident && r.State == incidents.PagePending && r.Attempts == 0 && r.Action != incidents.ActionUpdate {
 			r.State = incidents.PageCanceled
 		}
 	}
@@ -59,7 +61,7 @@ func (m *Memory) cancel(incident string) {
 
 func (m *Memory) add(p incidents.Page) int64 {
 	for _, r := range m.pages {
-		if r.Incident == p.Incident && r.Action == p.Action && r.Step == p.Step && r.Loop == p.Loop && r.Target.Key() == p.Target.Key() {
+		if p.Action != incidents.ActionUpdate && r.Incident == p.Incident && r.Action == p.Action && r.Step == p.Step && r.Loop == p.Loop && r.Target.Key() == p.Target.Key() {
 			return r.ID
 		}
 	}
@@ -100,11 +102,14 @@ func (m *Memory) ClaimDue(ctx context.Context, most int, lease time.Duration) ([
 			due = append(due, r)
 		}
 	}
-	slices.SortStableFunc(due, func(a, b *row) int { return a.NextAt.Compare(b.NextAt) })
+	slices.SortStableFunc(due, func(a, b *row) int {
+		return cmp.Or(cmp.Compare(a.Priority(), b.Priority()), a.NextAt.Compare(b.NextAt))
+	})
 	var claims []incidents.Claim
 	for _, r := range due {
 		key := r.Incident + " " + r.Target.Key()
-		if len(claims) == most || busy[key] {
+		blocked := m.targets[r.Target.Key()].BlockedUntil
+		if len(claims) == most || busy[key] || (blocked != nil && blocked.After(now)) {
 			continue
 		}
 		busy[key] = true
@@ -121,7 +126,25 @@ func (m *Memory) claim(r *row, now time.Time, lease time.Duration) incidents.Cla
 		Provider: r.Target.Provider(), StartedAt: now,
 	}
 	m.attempts = append(m.attempts, a)
-	return incidents.Claim{Page: r.Page, Incident: m.incidents[r.Incident], Attempt: a}
+	standing := m.targets[r.Target.Key()].Standing(nil, now)
+	if standing.Probe {
+		m.targets[r.Target.Key()] = m.targets[r.Target.Key()].Probed(now)
+	}
+	return incidents.Claim{
+		Page: r.Page, Incident: m.incidents[r.Incident], Attempt: a, Thread: m.thread(r), Broken: standing.Broken,
+	}
+}
+
+// thread returns what the provider called the incident's first page to the same target.
+func (m *Memory) thread(r *row) string {
+	for _, a := range m.attempts {
+		first := m.pages[a.Page-1]
+		if a.Outcome == incidents.OutcomeSent && a.ProviderID != "" && a.Incident == r.Incident &&
+			first.Action == incidents.ActionTrigger && first.Target.Key() == r.Target.Key() {
+			return a.ProviderID
+		}
+	}
+	return ""
 }
 
 // Current implements incidents.Outbox.
@@ -157,7 +180,8 @@ func (m *Memory) Finish(ctx context.Context, c incidents.Claim, a incidents.Atte
 		r.State = incidents.PageState(a.Outcome)
 	}
 	m.attempts[a.ID-1] = a
-	m.timeline = append(m.timeline, c.Entry(a, retryIn, now))
+	m.conclude(c, a, retryIn, now)
+	m.tried(c.Page, a, now)
 	return nil
 }
 
@@ -172,6 +196,67 @@ func (m *Memory) Wait(ctx context.Context, atMost time.Duration) error {
 		return ctx.Err()
 	}
 	return nil
+}
+
+// conclude writes down what the attempt means for its target.
+func (m *Memory) conclude(c incidents.Claim, a incidents.Attempt, retryIn time.Duration, now time.Time) {
+	key := c.Page.Target.Key()
+	state, ok := m.targets[key]
+	if !ok {
+		state = incidents.TargetState{Key: key, Provider: c.Page.Target.Provider(), Name: c.Page.Target.String()}
+	}
+	out := c.Conclude(a, state, retryIn, now)
+	m.targets[key] = out.Target
+	m.timeline = append(m.timeline, out.Events...)
+}
+
+// tried lets the incident do what it does about the attempt.
+func (m *Memory) tried(p incidents.Page, a incidents.Attempt, now time.Time) {
+	if a.Outcome == incidents.OutcomeCanceled {
+		return
+	}
+	i := m.incidents[p.Incident]
+	final := a.Outcome == incidents.OutcomeFailed
+	c := i.Tried(p, final || a.Outcome == incidents.OutcomeRetry, final, m.tally(i), now)
+	if len(c.Events) == 0 {
+		return
+	}
+	m.incidents[i.ID] = c.Incident
+	m.timeline = append(m.timeline, c.Events...)
+	for _, q := range c.Pages {
+		m.add(q)
+	}
+	m.notify()
+}
+
+func (m *Memory) tally(i incidents.Incident) (t incidents.Tally) {
+	for _, r := range m.pages {
+		if r.Incident != i.ID || r.Action != incidents.ActionTrigger {
+			continue
+		}
+		last := r.Step == i.Step && r.Loop == i.Loop
+		open := r.State == incidents.PagePending || r.State == incidents.PageSending
+		if t.Pages == 0 || r.CreatedAt.Before(t.First) {
+			t.First = r.CreatedAt
+		}
+		t.Pages++
+		switch {
+		case r.State == incidents.PageSent:
+			t.Reached = true
+			t.Accepted += one(last)
+		case open:
+			t.Open += one(last)
+		}
+		t.Untried += one(r.State == incidents.PagePending && r.Attempts == 0 || r.State == incidents.PageSending && r.Attempts <= 1)
+	}
+	return t
+}
+
+func one(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func (m *Memory) trouble(ctx context.Context) error {

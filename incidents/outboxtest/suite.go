@@ -37,6 +37,10 @@ func Run(t *testing.T, newOutbox func(t *testing.T) (incidents.Outbox, Seed)) {
 		"sent, failed and canceled end a page":                                  ends,
 		"retry makes it due again, later":                                       retried,
 		"many claimers get each page once":                                      concurrent,
+		"what calls people goes before news, whatever waited longer":            urgentFirst,
+		"when all pages of a step have failed its fallback is paged at once":    fallsBack,
+		"a target that is to be left alone waits, others do not":                leftAlone,
+		"a target that refuses is marked once and then spared but for a probe":  refuses,
 		"waiting ends after the time given":                                     waits,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -249,5 +253,74 @@ func waits(t *testing.T, o incidents.Outbox, _ Seed) {
 	defer cancel()
 	if err := o.Wait(ctx, 20*time.Millisecond); err != nil || ctx.Err() != nil {
 		t.Errorf("Wait = %v after %v; want nil after 20 ms", err, ctx.Err())
+	}
+}
+
+func urgentFirst(t *testing.T, o incidents.Outbox, s Seed) {
+	i := incident("urgent")
+	news := page(i, "ana", 0, past().Add(-time.Hour))
+	news.Action = incidents.ActionAcknowledge
+	first := page(i, "bo", 1, past())
+	ids := s.Add(t, i, news, first)
+	if c := mustClaim(t, o, 1, 1)[0]; c.Page.ID != ids[1] {
+		t.Errorf("claimed %d; want the page that calls somebody, %d", c.Page.ID, ids[1])
+	}
+}
+
+func fallsBack(t *testing.T, o incidents.Outbox, s Seed) {
+	i := incident("fallback")
+	on := incidents.Target{Email: &incidents.EmailTarget{To: []string{"fallback@example.com"}}}
+	due := time.Now().Add(2 * time.Minute).UTC().Truncate(time.Millisecond)
+	i.Step, i.FallbackAt = 1, &due
+	ana, bo := page(i, "ana", 1, past()), page(i, "bo", 1, past())
+	i.Policy.Steps = []incidents.Step{{
+		Targets:  []incidents.Target{ana.Target, bo.Target},
+		Fallback: &incidents.Fallback{Targets: []incidents.Target{on}},
+	}}
+	s.Add(t, i, ana, bo)
+	claims := mustClaim(t, o, 10, 2)
+	finish(t, o, claims[0], incidents.OutcomeFailed, 0)
+	mustClaim(t, o, 10, 0)
+	finish(t, o, claims[1], incidents.OutcomeFailed, 0)
+	if c := mustClaim(t, o, 10, 1)[0]; !c.Page.Fallback || c.Page.Target.Key() != on.Key() {
+		t.Errorf("then %s was paged, fallback %v; want the fallback", c.Page.Target, c.Page.Fallback)
+	}
+	now, err := o.Current(context.Background(), i.ID)
+	if err != nil || now.FallbackAt != nil || now.UnreachableSince == nil {
+		t.Errorf("incident %+v, %v; want no fallback to come, and nobody reached", now, err)
+	}
+}
+
+func leftAlone(t *testing.T, o incidents.Outbox, s Seed) {
+	i, other := incident("limited"), incident("other")
+	s.Add(t, i, page(i, "ana", 1, past()))
+	c := mustClaim(t, o, 10, 1)[0]
+	a := c.Attempt
+	a.Outcome, a.LeaveAlone = incidents.OutcomeRetry, time.Minute
+	if err := o.Finish(context.Background(), c, a, time.Minute); err != nil {
+		t.Fatalf("Finish: %v", err)
+	}
+	ids := s.Add(t, other, page(other, "ana", 1, past()), page(other, "bo", 1, past()))
+	if c := mustClaim(t, o, 10, 1)[0]; c.Page.ID != ids[1] {
+		t.Errorf("claimed %d; want only the page to the other target, %d", c.Page.ID, ids[1])
+	}
+}
+
+func refuses(t *testing.T, o incidents.Outbox, s Seed) {
+	for n := range 3 {
+		i := incident(fmt.Sprintf("refused-%d", n))
+		s.Add(t, i, page(i, "gone", 1, past()))
+		c := mustClaim(t, o, 10, 1)[0]
+		if c.Broken != "" {
+			t.Fatalf("page %d is not to be sent: %s; want three to be tried", n+1, c.Broken)
+		}
+		finish(t, o, c, incidents.OutcomeFailed, 0)
+	}
+	i := incident("spared")
+	s.Add(t, i, page(i, "gone", 1, past()), page(i, "fine", 1, past()))
+	for _, c := range mustClaim(t, o, 10, 2) {
+		if gone := c.Page.Target.Key() == page(i, "gone", 1, past()).Target.Key(); gone != (c.Broken != "") {
+			t.Errorf("%s: %q; want that only pages to the one that refuses are not sent", c.Page.Target, c.Broken)
+		}
 	}
 }

@@ -25,11 +25,19 @@ const (
 	KindWorkload  = "Workload"
 	KindPrices    = "PriceSheet"
 	KindBudget    = "ErrorBudgetPolicy"
+	KindHook      = "Integration"
+	KindInhibit   = alerting.InhibitRuleKind
+	KindWindow    = alerting.MaintenanceWindowKind
+	KindRoute     = alerting.AlertRouteKind
+	KindHeartbeat = alerting.HeartbeatKind
 	KindSloth     = "Sloth"
 	DefaultPolicy = "default" // the policy of alerts that nobody claims
 )
 
-var kinds = []string{KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget}
+var kinds = []string{
+	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
+	KindHook,
+}
 
 // Contract is a tenant's contract with the version of its definition.
 type Contract struct {
@@ -46,13 +54,17 @@ type Catalog struct {
 	workloads map[string]autoscale.Workload
 	prices    map[string]cost.PriceSheet
 	budgets   map[string]slo.BudgetPolicy
+	alerts    *alertDefinitions
+
+	integrations map[string]Integration
 }
 
 func newCatalog() *Catalog {
 	return &Catalog{
 		slos: map[string]slo.Versioned{}, policies: map[string]incidents.Policy{}, services: map[string]alerting.Service{},
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
-		budgets: map[string]slo.BudgetPolicy{},
+		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
+		integrations: map[string]Integration{},
 	}
 }
 
@@ -134,6 +146,7 @@ func (c *Catalog) Router(runbook func(name string) string) incidents.Router {
 		}
 		return runbook(name)
 	}
+	r.Routes = c.route
 	return r
 }
 

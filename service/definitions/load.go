@@ -170,6 +170,10 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return problems
 	case KindBudget:
 		return l.addBudgetPolicy(d)
+	case KindHook:
+		return l.addIntegration(d)
+	case KindInhibit, KindWindow, KindRoute, KindHeartbeat:
+		return l.addAlerting(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p

@@ -148,6 +148,25 @@ func TestNoIncrementIsLostToAKill(t *testing.T) {
 	tr.settles(t, p.client(), from)
 }
 
+// TestWhatAKilledEngineScrapedButNeverEvaluatedCounts gives the first engine no rules, which is as if it was killed before
+// it came to them.
+func TestWhatAKilledEngineScrapedButNeverEvaluatedCounts(t *testing.T) {
+	t.Parallel()
+	s, rules := newShop(t), t.TempDir()
+	from := time.Now().Add(-time.Minute)
+	config := Config{DataDir: t.TempDir(), ConfigFile: scraping(t, "shop", s.addr), RuleDir: rules}
+	tr := startTraffic(s)
+	p := startChild(t, config)
+	time.Sleep(1500 * time.Millisecond)
+	p.kill()
+	time.Sleep(2500 * time.Millisecond) // longer than an interval and its settling
+	writeRules(t, rules, promise())
+	p = startChild(t, config)
+	time.Sleep(2300 * time.Millisecond)
+	tr.end()
+	tr.settles(t, p.client(), from)
+}
+
 // TestNoIncrementIsLostToReloads changes the promise's rules again and again while traffic runs.
 func TestNoIncrementIsLostToReloads(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,10 @@ import (
 // engine is down, stands still, is too slow, cannot answer, or takes up changed rules in the middle of an evaluation. So
 // what was missed is evaluated afterwards, at its own time. Alerts are not: late news would be wrong news.
 
+// unbegun is how many intervals a rule without any result is made up for: an engine that is killed after its first scrapes
+// may not have come to evaluate them.
+const unbegun = 5
+
 // mostCatchUp is how far back that goes; the storage takes no samples older than an hour behind its newest.
 const mostCatchUp = time.Hour - time.Minute
 
@@ -103,18 +107,20 @@ func (b *ruleBook) catchUpAfterRestart(ctx context.Context) {
 	}
 }
 
-// missedBefore returns a group's slots up to the one that covers end, of the rules that had results. One interval more is
-// taken in, because rules may look at what was a while ago, to let scrapes come in.
+// missedBefore returns a group's slots up to the one that covers end. One interval more is taken in, because rules may look
+// at what was a while ago, to let scrapes come in. Rules that had no results yet are made up for a few intervals only.
 func (b *ruleBook) missedBefore(ctx context.Context, g *rules.Group, end, now time.Time) (missed []late) {
 	recorded := b.lastRecorded(ctx, g, end)
-	started := slices.DeleteFunc(recordingRules(g), func(r *rules.RecordingRule) bool { return recorded[r].IsZero() })
-	if len(started) == 0 {
-		return nil
-	}
 	covered := end.Add(g.QueryOffset() + 2*g.Interval())
+	young := covered.Add(-(unbegun + 2) * g.Interval())
 	slot := g.EvalTimestamp(end.Add(-mostCatchUp).UnixNano()).Add(g.Interval())
 	for ; !slot.After(now) && slot.Before(covered); slot = slot.Add(g.Interval()) {
-		missed = append(missed, late{g, slot, started, recorded})
+		due := slices.DeleteFunc(recordingRules(g), func(r *rules.RecordingRule) bool {
+			return recorded[r].IsZero() && slot.Before(young)
+		})
+		if len(due) > 0 {
+			missed = append(missed, late{g, slot, due, recorded})
+		}
 	}
 	return missed
 }

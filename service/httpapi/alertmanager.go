@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"runtime"
@@ -13,41 +15,36 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
 )
 
-// receiver is the one receiver that Alertmanager's API shows: who is paged is said by escalation policies.
+// receiver is the receiver of alerts that page nobody: they are recorded and shown.
 const receiver = "nines"
-
-// grouping are the labels that alerts are shown in groups by.
-var grouping = []string{"alertname", "sloth_id", "service"}
-
-// alertmanagerConfig is a configuration that amtool can read and that says what is true of us.
-var alertmanagerConfig = `# Routing is done by Nines: escalation policies of SLOs and services say who is paged.
-route:
-  receiver: ` + receiver + `
-  group_by: [` + strings.Join(grouping, ", ") + `]
-receivers:
-  - name: ` + receiver + `
-`
 
 // mountAlertmanager serves Alertmanager's API v2 as Prometheus, Grafana and amtool know it, statuses included.
 func (a *API) mountAlertmanager(r fiber.Router) {
 	ready := func(c *fiber.Ctx) error { return c.SendString("OK") }
 	r.Get("/-/ready", ready)
 	r.Get("/-/healthy", ready)
+	r.Post("/-/reload", allow(access.Responder), noReload)
 
 	v2 := r.Group("/api/v2")
 	v2.Get("/alerts", allow(access.Viewer), a.amAlerts)
 	v2.Post("/alerts", allow(access.Responder), a.amPostAlerts)
 	v2.Get("/alerts/groups", allow(access.Viewer), a.amGroups)
 	v2.Get("/status", allow(access.Viewer), a.amStatus)
-	v2.Get("/receivers", allow(access.Viewer), func(c *fiber.Ctx) error { return c.JSON([]amReceiver{{receiver}}) })
-	v2.Get("/silences", allow(access.Viewer), func(c *fiber.Ctx) error { return c.JSON([]struct{}{}) })
-	v2.Post("/silences", allow(access.Responder), noSilences)
-	v2.Get("/silence/:id", allow(access.Viewer), noSuchSilence)
-	v2.Delete("/silence/:id", allow(access.Responder), noSuchSilence)
+	v2.Get("/receivers", allow(access.Viewer), a.amReceivers)
+	v2.Get("/silences", allow(access.Viewer), a.amSilences)
+	v2.Post("/silences", allow(access.Responder), a.amPutSilence)
+	v2.Get("/silence/:id", allow(access.Viewer), a.amSilence)
+	v2.Delete("/silence/:id", allow(access.Responder), a.amExpireSilence)
+}
+
+// noReload answers what asks Alertmanager to read its file again.
+func noReload(*fiber.Ctx) error {
+	return refusal(http.StatusNotImplemented, "Nines has no file to reload: change its definitions with 'nines apply', which takes effect at once")
 }
 
 // allow lets through whoever has the role, tenants' people included: they get their own data.
@@ -59,12 +56,6 @@ func allow(role access.Role) fiber.Handler {
 		return c.Next()
 	}
 }
-
-func noSilences(*fiber.Ctx) error {
-	return refusal(http.StatusNotImplemented, "Nines keeps no silences; acknowledge the incident to stop its pages")
-}
-
-func noSuchSilence(*fiber.Ctx) error { return fault.New(fault.NotFound, "there is no such silence") }
 
 type amReceiver struct {
 	Name string `json:"name"`
@@ -96,12 +87,68 @@ type amGroup struct {
 	Alerts   []amAlert         `json:"alerts"`
 }
 
-func amAlertOf(al alerting.Alert) amAlert {
-	return amAlert{
-		Labels: al.Labels, Annotations: al.Annotations, StartsAt: al.StartsAt.UTC(), EndsAt: al.EndsAt.UTC(), UpdatedAt: al.UpdatedAt.UTC(),
-		Fingerprint: al.Fingerprint, GeneratorURL: al.GeneratorURL, Receivers: []amReceiver{{receiver}},
-		Status: amAlertState{State: "active", SilencedBy: []string{}, InhibitedBy: []string{}, MutedBy: []string{}},
+// amTime is a time as Alertmanager writes it, to the millisecond.
+func amTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// amShown shows an alert, the receiver being the policy that it would page.
+func (v *amView) amShown(al alerting.Alert) amAlert {
+	status := amAlertState{State: stateOf(al), SilencedBy: []string{}, InhibitedBy: []string{}, MutedBy: []string{}}
+	if by := al.Verdict; by != nil {
+		status.SilencedBy, status.InhibitedBy, status.MutedBy = list(by.SilencedBy), list(by.InhibitedBy), list(by.MutedBy)
 	}
+	return amAlert{
+		Labels: al.Labels, Annotations: al.Annotations, StartsAt: amTime(al.StartsAt), EndsAt: amTime(al.EndsAt), UpdatedAt: amTime(al.UpdatedAt),
+		Fingerprint: al.Fingerprint, GeneratorURL: al.GeneratorURL, Receivers: []amReceiver{{v.receiverOf(al)}}, Status: status,
+	}
+}
+
+// amView is how one principal sees alerts.
+type amView struct {
+	router   incidents.Router
+	now      time.Time
+	operator bool // policies are the operator's; tenants see one receiver
+}
+
+func (a *API) amView(c *fiber.Ctx) *amView {
+	return &amView{router: a.deps.Router(), now: a.deps.Now(), operator: access.PrincipalOf(c.UserContext()).Tenant == ""}
+}
+
+func factsOf(al alerting.Alert) incidents.AlertFacts {
+	return incidents.AlertFacts{
+		Tenant: al.Tenant, Fingerprint: al.Fingerprint, Labels: al.Labels, Annotations: al.Annotations, StartsAt: al.StartsAt, EndsAt: al.EndsAt,
+	}
+}
+
+func (v *amView) receiverOf(al alerting.Alert) string {
+	if !v.operator {
+		return receiver
+	}
+	s := v.router.Signal(factsOf(al), v.now)
+	if s.Drop || !s.Severity.Pages() || s.Policy.Name == "" {
+		return receiver
+	}
+	return s.Policy.Name
+}
+
+// receivers are the names of all receivers: Nines itself first, then the policies in order.
+func (v *amView) receivers() []string {
+	names := []string{receiver}
+	if v.operator {
+		for _, name := range slices.Sorted(maps.Keys(v.router.Policies)) {
+			if name != receiver {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+func (a *API) amReceivers(c *fiber.Ctx) error {
+	shown := []amReceiver{}
+	for _, name := range a.amView(c).receivers() {
+		shown = append(shown, amReceiver{name})
+	}
+	return c.JSON(shown)
 }
 
 func (a *API) amAlerts(c *fiber.Ctx) error {
@@ -109,78 +156,90 @@ func (a *API) amAlerts(c *fiber.Ctx) error {
 	if err != nil {
 		return err
 	}
-	shown := make([]amAlert, 0, len(found))
-	for _, al := range found {
-		shown = append(shown, amAlertOf(al))
-	}
-	return c.JSON(shown)
+	return c.JSON(list(found))
 }
 
+// amGroups shows alerts grouped as their incidents are, in order of receiver and labels.
 func (a *API) amGroups(c *fiber.Ctx) error {
 	found, err := a.amFind(c)
 	if err != nil {
 		return err
 	}
+	view := a.amView(c)
 	groups, at := []amGroup{}, map[string]int{}
 	for _, al := range found {
-		labels := map[string]string{}
-		for _, name := range grouping {
-			if v := al.Labels[name]; v != "" {
-				labels[name] = v
-			}
-		}
-		key := fmt.Sprint(labels) // sorted by name
+		key, labels := view.router.Group(incidents.AlertFacts{Labels: al.Labels, Annotations: al.Annotations, Fingerprint: al.Fingerprint})
+		key += "\x00" + al.Receivers[0].Name
 		i, known := at[key]
 		if !known {
 			i = len(groups)
 			at[key] = i
-			groups = append(groups, amGroup{Labels: labels, Receiver: amReceiver{receiver}})
+			groups = append(groups, amGroup{Labels: labels, Receiver: al.Receivers[0]})
 		}
-		groups[i].Alerts = append(groups[i].Alerts, amAlertOf(al))
+		groups[i].Alerts = append(groups[i].Alerts, al)
 	}
+	slices.SortStableFunc(groups, func(x, y amGroup) int {
+		return cmp.Or(strings.Compare(x.Receiver.Name, y.Receiver.Name), strings.Compare(fmt.Sprint(x.Labels), fmt.Sprint(y.Labels)))
+	})
 	return c.JSON(groups)
 }
 
-// amFind answers Alertmanager's filter parameters. Nothing is silenced or inhibited, so every alert is active, and
-// processed once it is stored.
-func (a *API) amFind(c *fiber.Ctx) ([]alerting.Alert, error) {
+// amFind answers Alertmanager's filter parameters. Every stored alert is processed.
+func (a *API) amFind(c *fiber.Ctx) ([]amAlert, error) {
 	matchers, err := alerting.ParseMatchers(queryAll(c, "filter"))
 	if err != nil {
 		return nil, err
 	}
-	active, err := amFlags(c)
+	shows, err := readAmFlags(c)
 	if err != nil {
 		return nil, err
 	}
+	wanted := regexp.MustCompile("")
 	if pattern := c.Query("receiver"); pattern != "" {
 		if len(pattern) > alerting.MaxMatcherBytes {
 			return nil, fault.New(fault.Invalid, "receiver: is too long")
 		}
-		wanted, err := regexp.Compile("^(?:" + pattern + ")$")
-		if err != nil {
+		if wanted, err = regexp.Compile("^(?:" + pattern + ")$"); err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, "receiver: is not a regular expression")
 		}
-		active = active && wanted.MatchString(receiver)
 	}
-	if !active {
-		return nil, nil
+	all, err := a.alertsIn(c.UserContext(), access.PrincipalOf(c.UserContext()).Scope(), true, matchers)
+	if err != nil {
+		return nil, err
 	}
-	return a.alertsIn(c.UserContext(), access.PrincipalOf(c.UserContext()).Scope(), true, matchers)
-}
-
-// amFlags reads the state filters, all true unless set, and reports whether active alerts are asked for.
-func amFlags(c *fiber.Ctx) (active bool, err error) {
-	active = true
-	for _, name := range []string{"active", "silenced", "inhibited", "unprocessed"} {
-		switch value := c.Query(name, "true"); value {
-		case "true", "1":
-		case "false", "0":
-			active = active && name != "active"
-		default:
-			return false, fault.New(fault.Invalid, "%s: must be true or false", name)
+	view := a.amView(c)
+	var found []amAlert
+	for _, al := range all {
+		if shown := view.amShown(al); shows.lets(shown.Status) && wanted.MatchString(shown.Receivers[0].Name) {
+			found = append(found, shown)
 		}
 	}
-	return active, nil
+	return found, nil
+}
+
+// amFlags says which alerts are asked for.
+type amFlags struct{ active, silenced, inhibited, muted bool }
+
+func (f amFlags) lets(s amAlertState) bool {
+	return (f.active || s.State != "active") && (f.silenced || len(s.SilencedBy) == 0) && (f.inhibited || len(s.InhibitedBy) == 0) &&
+		(f.muted || len(s.MutedBy) == 0)
+}
+
+// readAmFlags reads the state filters, all true unless set.
+func readAmFlags(c *fiber.Ctx) (f amFlags, err error) {
+	var unprocessed bool
+	for name, flag := range map[string]*bool{
+		"active": &f.active, "silenced": &f.silenced, "inhibited": &f.inhibited, "muted": &f.muted, "unprocessed": &unprocessed,
+	} {
+		switch value := c.Query(name, "true"); value {
+		case "true", "1":
+			*flag = true
+		case "false", "0":
+		default:
+			return f, fault.New(fault.Invalid, "%s: must be true or false", name)
+		}
+	}
+	return f, nil
 }
 
 func queryAll(c *fiber.Ctx, name string) []string {
@@ -213,7 +272,7 @@ func (a *API) alertsIn(ctx context.Context, scope access.Scope, firing bool, mat
 func (a *API) amStatus(c *fiber.Ctx) error {
 	return c.JSON(fiber.Map{
 		"cluster": fiber.Map{"status": "disabled", "peers": []string{}},
-		"config":  fiber.Map{"original": alertmanagerConfig},
+		"config":  fiber.Map{"original": a.amView(c).config(a.deps.AlertRules())},
 		"uptime":  a.began.UTC(),
 		"versionInfo": fiber.Map{
 			"version": a.config.Version, "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": runtime.Version(),
@@ -221,12 +280,14 @@ func (a *API) amStatus(c *fiber.Ctx) error {
 	})
 }
 
-// answerAlertmanagerProblem words a Problem as Alertmanager does: a JSON string where its API names the status, an object
-// with code and message elsewhere.
+// answerAlertmanagerProblem words a Problem as Alertmanager does: a JSON string where its handlers refuse what they read,
+// an object with code and message for what never reaches them.
 func answerAlertmanagerProblem(c *fiber.Ctx, p *Problem) error {
 	switch p.Status {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusInternalServerError:
-		return c.JSON(p.Detail)
+		if !p.worded {
+			return c.JSON(p.Detail)
+		}
 	}
 	return c.JSON(fiber.Map{"code": p.Status, "message": p.Detail})
 }

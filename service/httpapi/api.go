@@ -15,7 +15,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humafiber"
 	"github.com/gofiber/fiber/v2"
-	"golang.org/x/time/rate"
 
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/internal/fault"
@@ -76,6 +75,7 @@ type API struct {
 	began    time.Time
 	routes   *routes
 	attempts *attempts
+	calls    *attempts // of integrations
 	engine   *engine
 	huma     huma.API
 	slow     map[string]bool // route templates with the analyses' deadline
@@ -108,8 +108,8 @@ func build(c Config, d Deps) (*API, *fiber.App, error) {
 	speakFaults()
 	a := &API{
 		config: c, deps: d.withDefaults(), cookie: CookieName(c.BaseURL), engine: proxied,
-		attempts: &attempts{mu: sync.Mutex{}, keys: map[string]*rate.Limiter{}},
-		slow:     map[string]bool{}, endless: map[string]bool{},
+		attempts: newAttempts(), calls: newAttempts(),
+		slow: map[string]bool{}, endless: map[string]bool{},
 	}
 	a.began = a.deps.Now()
 	app := a.newApp()
@@ -127,8 +127,10 @@ func (a *API) newApp() *fiber.App {
 		ReadTimeout:    30 * time.Second,
 		IdleTimeout:    60 * time.Second,
 		ReadBufferSize: 16 << 10, // long GET queries
-		BodyLimit:      a.config.BodyLimit,
-		ErrorHandler:   a.answerError,
+		// Ten thousand live streams must not hold a read buffer each.
+		ReduceMemoryUsage: true,
+		BodyLimit:         a.config.BodyLimit,
+		ErrorHandler:      a.answerError,
 	})
 }
 
@@ -137,21 +139,23 @@ func (a *API) mount(app *fiber.App) {
 	a.huma = humafiber.New(app, humaConfig(a.config.Version))
 	for _, mount := range []func(){
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountReports, a.mountCapacity, a.mountEvents,
-		a.mountCorrections, a.mountBudgets, a.mountGate,
+		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats,
 	} {
 		mount()
 	}
 	a.mountOpenAPI(app)
 	a.mountAlertmanager(app.Group(alertmanagerPath))
 	a.mountPrometheus(app.Group(prometheusPath))
+	a.mountHooks(app)
 }
 
 func (d Deps) check() error {
 	for name, missing := range map[string]bool{
 		"Sessions": d.Sessions == nil, "People": d.People == nil, "Audit": d.Audit == nil, "Definitions": d.Definitions == nil,
 		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil,
+		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
-		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Metrics": d.Metrics == nil,
+		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Metrics": d.Metrics == nil,
 	} {
 		if missing {
 			return fault.New(fault.Invalid, "httpapi: Deps.%s must be set", name)
@@ -163,6 +167,9 @@ func (d Deps) check() error {
 func (d Deps) withDefaults() Deps {
 	if d.Now == nil {
 		d.Now = time.Now
+	}
+	if d.AlertRules == nil {
+		d.AlertRules = func() alerting.Rules { return alerting.Rules{} }
 	}
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)

@@ -33,8 +33,8 @@ type credential struct {
 // nobody: what needs somebody says so itself. A wrong token is refused at once; an ended session passes as nobody, so
 // that people can sign in again.
 func (a *API) authenticate(c *fiber.Ctx) error {
-	if under(c.Path(), "/static") {
-		return c.Next() // public, and asked for often
+	if under(c.Path(), "/static") || under(c.Path(), hooksPath) {
+		return c.Next() // public and asked for often, or known by credentials that are not ours
 	}
 	cred, err := a.credentialOf(c)
 	if err != nil {
@@ -101,7 +101,7 @@ func (a *API) sameOrigin(c *fiber.Ctx) error {
 	case fiber.MethodGet, fiber.MethodHead, fiber.MethodOptions:
 		return c.Next()
 	}
-	if c.Get(fiber.HeaderAuthorization) != "" || a.fromHere(c) {
+	if c.Get(fiber.HeaderAuthorization) != "" || under(c.Path(), hooksPath) || a.fromHere(c) {
 		return c.Next()
 	}
 	return fault.New(fault.Forbidden, "this request came from another site; open Nines itself and try again")

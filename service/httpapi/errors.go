@@ -49,6 +49,7 @@ type Problem struct {
 	RequestID string          `json:"requestId,omitempty" doc:"Names this request in the log."`
 
 	retryAfter time.Duration
+	worded     bool // the status was chosen, not found by the kind
 }
 
 // ProblemDetail is one problem among several.
@@ -67,7 +68,7 @@ func problemOf(err error) *Problem {
 	}
 	p := &Problem{
 		Title: http.StatusText(status), Status: status, Code: public.Kind.String(), Detail: public.Message,
-		retryAfter: public.RetryAfter,
+		retryAfter: public.RetryAfter, worded: worded != nil,
 	}
 	for _, d := range public.Details {
 		p.Errors = append(p.Errors, ProblemDetail{Location: d.Where, Message: d.Message})
@@ -216,7 +217,7 @@ func (a *API) answerError(c *fiber.Ctx, err error) error {
 		return c.JSON(prometheusProblem(p))
 	case under(path, alertmanagerPath):
 		return answerAlertmanagerProblem(c, p)
-	case under(path, apiPath) || a.config.HTMLError == nil || wantsJSON(c):
+	case under(path, apiPath) || under(path, hooksPath) || a.config.HTMLError == nil || wantsJSON(c):
 		return writeProblem(c, p)
 	}
 	return a.config.HTMLError(c, p.Status, p.Detail)

@@ -22,6 +22,7 @@ import (
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
+	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
 )
@@ -35,8 +36,10 @@ type world struct {
 	received []alerting.Alert
 	traced   []string // trace ids seen by ReceiveAlerts
 	stored   []alerting.Alert
+	silences []alerting.Silence
 	signOuts []string
 	observed []observation
+	hooked   []hook.Request
 	log      bytes.Buffer
 }
 
@@ -162,7 +165,14 @@ func (w *world) Alerts(ctx context.Context, scope access.Scope, _ bool) ([]alert
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return inScope(scope, w.stored, func(a alerting.Alert) string { return a.Tenant }), nil
+	judge := alerting.NewJudge(alerting.Rules{}, w.kept(), nil, time.Now())
+	mine := inScope(scope, w.stored, func(a alerting.Alert) string { return a.Tenant })
+	for i := range mine {
+		if v := judge.Verdict(mine[i]); v.Suppressed() {
+			mine[i].Verdict = &v
+		}
+	}
+	return mine, nil
 }
 
 func inScope[T any](scope access.Scope, all []T, tenant func(T) string) []T {
@@ -208,6 +218,9 @@ func (w *world) Attempts(ctx context.Context, _ access.Scope, id string) ([]inci
 	return []incidents.Attempt{{ID: 1, Incident: id, Provider: "email", Took: 1500 * time.Microsecond, Outcome: "sent"}}, w.gate(ctx)
 }
 func (w *world) Acknowledge(ctx context.Context, _ access.Principal, id string) (incidents.Incident, error) {
+	return w.Incident(ctx, access.Operator(), id)
+}
+func (w *world) EscalateNow(ctx context.Context, _ access.Principal, id string) (incidents.Incident, error) {
 	return w.Incident(ctx, access.Operator(), id)
 }
 func (w *world) Resolve(ctx context.Context, _ access.Principal, id, _ string) (incidents.Incident, error) {
@@ -263,7 +276,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w,
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w,
 		Router: func() incidents.Router { return incidents.Router{} },
 		TierOf: func(tenant string) string { return "tier-" + tenant },
 		Log:    slog.New(slog.NewJSONHandler(w, nil)),

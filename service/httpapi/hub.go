@@ -11,7 +11,7 @@ import (
 
 // Notice is one change that listeners hear of. It says what changed, never how: they ask for that with their own rights.
 type Notice struct {
-	Topic  string `json:"topic"` // "incident", "alert", "page", "definitions", "ledger" or "correction"
+	Topic  string `json:"topic"` // "incident", "alert", "page", "definitions", "ledger", "correction", "silence" or "heartbeat"
 	Tenant string `json:"tenant"`
 	ID     string `json:"id"`
 
@@ -37,7 +37,7 @@ type Hub struct {
 type streamCaps struct{ all, tenant, principal int }
 
 // pending is how many notices wait for a slow listener before it has to read anew.
-const pending = 64
+const pending = 16
 
 // listener is one open stream.
 type listener struct {

@@ -57,6 +57,10 @@ type incident struct {
 	Step             int                `json:"step" doc:"Steps already paged in this round."`
 	Loop             int                `json:"loop" doc:"Rounds completed."`
 	NextEscalationAt *time.Time         `json:"nextEscalationAt"`
+	FallbackAt       *time.Time         `json:"fallbackAt" doc:"When the last step's fallback is paged, unless somebody accepts its pages before."`
+	Held             string             `json:"held" doc:"Why nobody is paged further for now, or empty."`
+	ResolveAt        *time.Time         `json:"resolveAt" doc:"When it is resolved unless an alert fires again; null while one fires."`
+	UnreachableSince *time.Time         `json:"unreachableSince" doc:"Since when every page has failed; null where one was accepted."`
 	StartedAt        time.Time          `json:"startedAt"`
 	OpenedAt         time.Time          `json:"openedAt"`
 	AcknowledgedAt   *time.Time         `json:"acknowledgedAt"`
@@ -112,6 +116,9 @@ func (a *API) mountIncidents() {
 		audience: operatorOnly, slow: true, produces: "text/markdown", summary: "Draft the postmortem as Markdown"}, a.postmortem)
 	register(a, operation{id: "acknowledge-incident", method: post, path: "/incidents/{id}/acknowledge", tag: tag, role: access.Responder,
 		audience: operatorOnly, summary: "Say that you are on it", about: "Stops escalation. Acknowledging twice changes nothing."}, a.acknowledge)
+	register(a, operation{id: "escalate-incident", method: post, path: "/incidents/{id}/escalate", tag: tag, role: access.Responder,
+		audience: operatorOnly, summary: "Page the next step at once",
+		about: "After the last step a further round begins. It takes back an acknowledgement; what is held for maintenance is a conflict."}, a.escalate)
 	register(a, operation{id: "resolve-incident", method: post, path: "/incidents/{id}/resolve", tag: tag, role: access.Responder,
 		audience: operatorOnly, summary: "Say that it is over", about: "Resolved is final; the same trouble again is a new incident."}, a.resolve)
 	register(a, operation{id: "add-incident-note", method: post, path: "/incidents/{id}/notes", tag: tag, role: access.Responder,
@@ -192,6 +199,12 @@ func (a *API) acknowledge(ctx context.Context, in *incidentInput) (*body[inciden
 	})
 }
 
+func (a *API) escalate(ctx context.Context, in *incidentInput) (*body[incident], error) {
+	return a.change(ctx, in.ID, func(who access.Principal, id string) (incidents.Incident, error) {
+		return a.deps.Incidents.EscalateNow(ctx, who, id)
+	})
+}
+
 func (a *API) resolve(ctx context.Context, in *resolveInput) (*body[incident], error) {
 	return a.change(ctx, in.ID, func(who access.Principal, id string) (incidents.Incident, error) {
 		return a.deps.Incidents.Resolve(ctx, who, id, in.Body.Reason)
@@ -232,6 +245,7 @@ func (a *API) shown(ctx context.Context, i incidents.Incident) incident {
 	}
 	if access.PrincipalOf(ctx).Tenant == "" {
 		shown.PolicyName, shown.Step, shown.Loop, shown.NextEscalationAt = i.Policy.Name, i.Step, i.Loop, i.NextEscalationAt
+		shown.FallbackAt, shown.Held, shown.ResolveAt, shown.UnreachableSince = i.FallbackAt, i.Held, i.ResolveAt, i.UnreachableSince
 		shown.AcknowledgedBy, shown.ResolvedBy, shown.Trace = i.AcknowledgedBy, i.ResolvedBy, i.Trace
 		shown.PostmortemRequired = i.PostmortemRequired
 	}

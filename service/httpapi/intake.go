@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -15,14 +14,13 @@ import (
 
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/internal/access"
-	"github.com/nines-sre/nines/internal/fault"
 )
 
 // amPostAlerts answers 200 only after every good alert has been committed. Bad ones among them are a 400 all the same, so
 // that their source learns of it.
 func (a *API) amPostAlerts(c *fiber.Ctx) error {
-	if media, _, _ := strings.Cut(c.Get(fiber.HeaderContentType), ";"); !strings.EqualFold(strings.TrimSpace(media), fiber.MIMEApplicationJSON) {
-		return refusal(http.StatusUnsupportedMediaType, "send alerts as %s", fiber.MIMEApplicationJSON)
+	if err := wantJSON(c); err != nil {
+		return err
 	}
 	posted, err := readPosted(c.Body())
 	if err != nil {
@@ -80,7 +78,7 @@ func readPosted(body []byte) ([]alerting.PostedAlert, error) {
 	}
 	var read []*postedAlert
 	if err := json.Unmarshal(body, &read); err != nil {
-		return nil, fault.Wrap(fault.Invalid, err, "parsing alerts body failed: send a list of alerts with string labels and RFC 3339 times")
+		return nil, unreadable(err, "parsing alerts body failed: send a list of alerts with string labels and RFC 3339 times")
 	}
 	posted := make([]alerting.PostedAlert, 0, len(read))
 	for i, p := range read {

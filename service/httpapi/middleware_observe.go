@@ -109,7 +109,7 @@ func startSpan(c *fiber.Ctx, e *exchange) (context.Context, trace.Span) {
 		name += " " + e.route
 	}
 	attrs := []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(e.method), semconv.URLPath(utils.CopyString(c.Path())),
+		semconv.HTTPRequestMethodKey.String(e.method), semconv.URLPath(pathOf(c, e)),
 		semconv.URLScheme(c.Protocol()), semconv.ServerAddress(c.Hostname()),
 		semconv.ClientAddress(c.IP()), semconv.UserAgentOriginal(c.Get(fiber.HeaderUserAgent)),
 	}
@@ -117,6 +117,14 @@ func startSpan(c *fiber.Ctx, e *exchange) (context.Context, trace.Span) {
 		attrs = append(attrs, semconv.HTTPRoute(e.route))
 	}
 	return otel.Tracer(instrumentation).Start(parent, name, trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(attrs...))
+}
+
+// pathOf is the request's path, or its route where the path itself holds a secret.
+func pathOf(c *fiber.Ctx, e *exchange) string {
+	if strings.HasSuffix(e.route, "/:key") {
+		return e.route
+	}
+	return utils.CopyString(c.Path())
 }
 
 // headerCarrier lets trace propagation read a request's headers.

@@ -23,14 +23,21 @@ type Deps struct {
 	Definitions  Definitions
 	Versions     Versions
 	Alerts       Alerts
+	AlertHistory AlertHistory
+	Silences     Silences
+	Heartbeats   Heartbeats
+	Explainer    Explainer
 	Incidents    Incidents
 	Intelligence Intelligence
 	Decisions    Decisions
 	Corrections  Corrections
 	Budgets      Budgets
 	Gate         Gate
+	Hooks        Hooks
 	// Router returns the routes that alerts take now; it is asked at each posting.
 	Router func() incidents.Router
+	// AlertRules returns the rules about alerts in force, as Alertmanager's status shows them. Nil means none.
+	AlertRules func() alerting.Rules
 	// TierOf returns the contract tier of a tenant for request metrics; "" is the operator.
 	TierOf  func(tenant string) string
 	Metrics HTTPMetrics
@@ -84,6 +91,44 @@ type Alerts interface {
 	Alerts(ctx context.Context, scope access.Scope, firing bool) ([]alerting.Alert, error)
 }
 
+// AlertHistory reads what happened to alerts, the newest first.
+type AlertHistory interface {
+	AlertHistory(ctx context.Context, scope access.Scope, f alerting.HistoryFilter) (alerting.HistoryPage, error)
+}
+
+// Silences keeps what people silence. Changes are audited in the same transaction, and nil means that alerts show them.
+type Silences interface {
+	// PutSilence makes a silence, or changes the one whose id it carries; what changes more than its end may give it a new
+	// id. An unknown id is a fault.NotFound.
+	PutSilence(ctx context.Context, who access.Principal, s alerting.Silence) (alerting.Silence, error)
+	// ExpireSilence ends a silence; one that has ended stays as it is.
+	ExpireSilence(ctx context.Context, who access.Principal, id string) error
+	// Silence returns a silence of that id, also long after it has ended.
+	Silence(ctx context.Context, scope access.Scope, id string) (alerting.Silence, error)
+	Silences(ctx context.Context, scope access.Scope, f alerting.SilenceFilter) ([]alerting.Silence, error)
+	SilenceHistory(ctx context.Context, scope access.Scope, id string) ([]alerting.SilenceVersion, error)
+}
+
+// Heartbeats notes who is alive. A heartbeat that is not defined, or another tenant's, is a fault.NotFound.
+type Heartbeats interface {
+	PingHeartbeat(ctx context.Context, who access.Principal, name string) (alerting.Ping, error)
+	// PingWithKey is a ping by whoever has the heartbeat's own key; any other is a fault.Unauthorized, whatever is wrong.
+	PingWithKey(ctx context.Context, name, key string) (alerting.Ping, error)
+	HeartbeatStates(ctx context.Context, scope access.Scope) ([]alerting.HeartbeatState, error)
+}
+
+// Explainer says what would become of an alert, without storing it.
+type Explainer interface {
+	Explain(ctx context.Context, who access.Principal, a alerting.Alert) (Explanation, error)
+}
+
+// Explanation is what would become of an alert, step by step.
+type Explanation struct {
+	Findings []alerting.Finding `json:"findings" doc:"Each silence, inhibition rule, maintenance window and route, and last the verdict."`
+	Paging   []string           `json:"paging" doc:"What it would do where nothing holds it: the incident, its severity, and whom it pages. Empty for tenants."`
+	Held     bool               `json:"held" doc:"Something keeps it from paging."`
+}
+
 // Incidents reads incidents and changes them. An id is the UUID or the number.
 type Incidents interface {
 	Incidents(ctx context.Context, scope access.Scope, f incidents.Filter) ([]incidents.Incident, error)
@@ -91,6 +136,7 @@ type Incidents interface {
 	Timeline(ctx context.Context, scope access.Scope, id string) ([]incidents.Event, error)
 	Attempts(ctx context.Context, scope access.Scope, id string) ([]incidents.Attempt, error)
 	Acknowledge(ctx context.Context, who access.Principal, id string) (incidents.Incident, error)
+	EscalateNow(ctx context.Context, who access.Principal, id string) (incidents.Incident, error)
 	Resolve(ctx context.Context, who access.Principal, id, reason string) (incidents.Incident, error)
 	Note(ctx context.Context, who access.Principal, id, text string) (incidents.Incident, error)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
@@ -22,21 +21,10 @@ type costInput struct {
 	Tenant string    `query:"tenant" maxLength:"63" doc:"Only this tenant's lines."`
 }
 
-type alertsInput struct {
-	Filter []string `query:"filter,explode" maxItems:"64" doc:"Alertmanager matchers, all of which must hold." example:"[\"severity=\\\"critical\\\"\"]"`
-	All    bool     `query:"all" doc:"Also alerts that have ended."`
-}
-
-type alertList struct {
-	Alerts []alerting.Alert `json:"alerts"`
-}
-
 // longestCost is the longest span of one cost report.
 const longestCost = 400 * 24 * time.Hour
 
 func (a *API) mountReports() {
-	register(a, operation{id: "list-alerts", method: get, path: "/alerts", tag: "Alerts", role: access.Viewer, audience: anyone,
-		summary: "List alerts with the incident each belongs to"}, a.alerts)
 	register(a, operation{id: "get-sla-report", method: get, path: "/reports/sla", tag: "Reports", role: access.Viewer, audience: anyone, slow: true,
 		summary: "What a tenant was promised and given in a month",
 		about:   "Figures come from the ledger of closed buckets and are cut off, never rounded up. The same month gives the same bytes."}, a.slaReport)
@@ -44,15 +32,6 @@ func (a *API) mountReports() {
 		slow: true, summary: "Which promises are at risk now, why, and who is on it"}, a.posture)
 	register(a, operation{id: "get-cost-report", method: get, path: "/cost/report", tag: "Capacity", role: access.Viewer, audience: operatorOnly,
 		slow: true, summary: "What each tenant's usage cost in a span"}, a.costReport)
-}
-
-func (a *API) alerts(ctx context.Context, in *alertsInput) (*body[alertList], error) {
-	matchers, err := alerting.ParseMatchers(in.Filter)
-	if err != nil {
-		return nil, err
-	}
-	found, err := a.alertsIn(ctx, access.PrincipalOf(ctx).Scope(), !in.All, matchers)
-	return show(alertList{list(found)}, err)
 }
 
 func (a *API) slaReport(ctx context.Context, in *slaInput) (*body[slo.Report], error) {

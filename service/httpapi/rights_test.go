@@ -24,16 +24,21 @@ var sample = map[string]struct{ query, body string }{
 	"revoke-correction": {body: `{"reason":"put off"}`}, "get-slo-budget": {query: "by=tenant"},
 	"list-slos": {}, "get-slo": {}, "get-slo-burndown": {query: "points=10"},
 	"list-incidents": {query: "state=triggered,acknowledged"}, "get-incident": {}, "get-incident-timeline": {}, "list-incident-attempts": {},
-	"get-incident-postmortem": {}, "acknowledge-incident": {}, "resolve-incident": {body: `{"reason":"rolled back"}`},
+	"get-incident-postmortem": {}, "acknowledge-incident": {}, "escalate-incident": {}, "resolve-incident": {body: `{"reason":"rolled back"}`},
 	"add-incident-note": {body: `{"text":"waiting"}`},
 	"list-alerts":       {query: "filter=severity%3Dcritical"}, "get-sla-report": {query: "month=2026-11&tenant=acme"}, "get-posture": {},
 	"get-cost-report": {query: "from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z"},
 	"forecast":        {query: "query=up&horizon=1d&limit=3"}, "recommend": {}, "list-recommendations": {query: "workload=shop"},
+	"search-alert-history": {query: "filter=severity%3Dcritical&kind=fired,ended"}, "get-alert-history": {},
+	"explain-alert": {body: `{"labels":{"alertname":"A"}}`}, "list-silences": {query: "expired=true"}, "get-silence": {}, "get-silence-history": {},
+	"put-silence": {body: `{"matchers":["alertname=A"],"duration":"2h"}`}, "preview-silence": {body: `{"matchers":["alertname=~\"A.*\""]}`},
+	"expire-silence": {}, "list-heartbeats": {}, "ping-heartbeat": {}, "ping-heartbeat-by-get": {},
+	"ping-heartbeat-with-key": {}, "ping-heartbeat-with-key-by-get": {},
 	"ask-gate": {body: `{"service":"shop","change":"r118"}`}, "list-changes": {query: "service=shop"}, "get-change": {}, "list-incident-changes": {},
 	"approve-change": {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},
 }
 
-var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop")
+var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50", "{key}", "the-right-key")
 
 // documented is one operation as the OpenAPI document tells it.
 type documented struct {
@@ -70,6 +75,9 @@ func document(t testing.TB, app *fiber.App) []documented {
 func (d documented) target() string {
 	if under(d.Path, apiPath+"/slos") {
 		return strings.ReplaceAll(d.Path, "{id}", "shop-availability")
+	}
+	if under(d.Path, apiPath+"/silences") {
+		return strings.ReplaceAll(d.Path, "{id}", acmesSilence)
 	}
 	return pathValues.Replace(d.Path)
 }

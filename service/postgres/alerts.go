@@ -8,7 +8,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/alerting"
-	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"go.opentelemetry.io/otel/propagation"
 )
@@ -23,10 +22,12 @@ type AlertFilter struct {
 const mostAlerts = 100_000
 
 const alertColumns = `tenant_id, fingerprint, labels, annotations, starts_at, ends_at, updated_at, generator_url,
-    coalesce(incident_id::text, '')`
+    coalesce(incident_id::text, ''), verdict`
 
 func alertFields(a *alerting.Alert) []any {
-	return []any{&a.Tenant, &a.Fingerprint, &a.Labels, &a.Annotations, &a.StartsAt, &a.EndsAt, &a.UpdatedAt, &a.GeneratorURL, &a.Incident}
+	return []any{
+		&a.Tenant, &a.Fingerprint, &a.Labels, &a.Annotations, &a.StartsAt, &a.EndsAt, &a.UpdatedAt, &a.GeneratorURL, &a.Incident, &a.Verdict,
+	}
 }
 
 const alertsSQL = `
@@ -54,7 +55,7 @@ func (d *DB) Alerts(ctx context.Context, scope access.Scope, f AlertFilter) ([]a
 //
 // Alerts belong to the poster's tenant. Of the operator's own, an alert that names a tenant in its tenant label is that
 // tenant's, so that customers see the incidents about their own promises.
-func (d *DB) ReceiveAlerts(ctx context.Context, who access.Principal, alerts []alerting.Alert, router incidents.Router) error {
+func (d *DB) ReceiveAlerts(ctx context.Context, who access.Principal, alerts []alerting.Alert, routing Routing) error {
 	if err := who.Require(access.Responder); err != nil {
 		return err
 	}
@@ -68,8 +69,9 @@ func (d *DB) ReceiveAlerts(ctx context.Context, who access.Principal, alerts []a
 	}
 	defer leave()
 	trace := traceOf(ctx)
-	err = d.paging.change(ctx, who.Scope(), func(ctx context.Context, tx querier, now time.Time) error {
-		in := intake{tx: tx, who: who, router: router, now: now, trace: trace}
+	// The operator's silences and alerts concern a tenant's, too; distinct keeps what is told to the teller's own.
+	err = d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
+		in := intake{tx: tx, who: who, routing: routing, now: now, trace: trace}
 		return in.receive(ctx, told)
 	})
 	return explain(ctx, err, "receive alerts")
@@ -88,7 +90,7 @@ func distinct(who access.Principal, alerts []alerting.Alert) []alerting.Alert {
 		case a.Tenant == "" && len(label) <= maxTenant:
 			a.Tenant = label
 		}
-		a.Incident = ""
+		a.Incident, a.Verdict = "", nil
 		if before, again := merged[keyOf(a)]; again {
 			a = alerting.Merge(before, a)
 		}
@@ -129,17 +131,19 @@ const lapsedSQL = `
 select id, ` + alertColumns + `
 from alerts
 where open and ends_at <= @now
+    and not exists (select from inbox where parked_at is null and received_at < @now::timestamptz - @patience::interval)
 order by tenant_id, fingerprint
 limit @most
 for no key update skip locked`
 
 const lapseBatch = 500
 
-// LapseAlerts ends the alerts whose end has passed without another word from their source, and returns how many.
-func (d *DB) LapseAlerts(ctx context.Context, router incidents.Router) (int, error) {
+// LapseAlerts ends the alerts whose end has passed without another word from their source, and returns how many. While
+// postings wait in the inbox none ends: the word may be among them.
+func (d *DB) LapseAlerts(ctx context.Context, routing Routing) (int, error) {
 	all := 0
 	for {
-		n, err := d.lapseSome(ctx, router)
+		n, err := d.lapseSome(ctx, routing)
 		all += n
 		if err != nil || n < lapseBatch {
 			return all, explain(ctx, err, "end lapsed alerts")
@@ -147,16 +151,16 @@ func (d *DB) LapseAlerts(ctx context.Context, router incidents.Router) (int, err
 	}
 }
 
-func (d *DB) lapseSome(ctx context.Context, router incidents.Router) (n int, err error) {
+func (d *DB) lapseSome(ctx context.Context, routing Routing) (n int, err error) {
 	err = d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
-		lapsed, err := rows(ctx, tx, lapsedSQL, pgx.NamedArgs{"now": now, "most": lapseBatch}, scanStored)
+		lapsed, err := rows(ctx, tx, lapsedSQL, pgx.NamedArgs{"now": now, "most": lapseBatch, "patience": inboxPatience}, scanStored)
 		n = len(lapsed)
 		if err != nil || n == 0 {
 			return err
 		}
-		in := intake{tx: tx, who: access.System("alerts"), router: router, now: now}
+		in := intake{tx: tx, who: access.System("alerts"), routing: routing, now: now}
 		for _, s := range lapsed {
-			in.ended = append(in.ended, telling{stored: s, alert: s.Alert})
+			in.classify(telling{stored: s, alert: s.Alert})
 		}
 		return in.settle(ctx)
 	})

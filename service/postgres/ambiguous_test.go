@@ -119,7 +119,7 @@ func TestACommitWhoseAnswerIsLostIsToldAgainAndCountsOnce(t *testing.T) {
 	t.Parallel()
 	for name, tell := range map[string]func(*postgres.DB, alerting.Alert) error{
 		"commit": func(db *postgres.DB, a alerting.Alert) error {
-			return db.ReceiveAlerts(context.Background(), responder, []alerting.Alert{a}, router)
+			return db.ReceiveAlerts(context.Background(), responder, []alerting.Alert{a}, routing)
 		},
 		"user:cut": func(db *postgres.DB, a alerting.Alert) error { // who posts stands in the row of the inbox
 			who := responder
@@ -154,6 +154,7 @@ func TestACommitWhoseAnswerIsLostIsToldAgainAndCountsOnce(t *testing.T) {
 			for sql, want := range map[string]int64{
 				"select count(*) from incidents where severity = 'critical'": 1, "select count(*) from alerts where labels->>'alertname' = 'Down'": 1,
 				"select count(*) from pages": 1, "select count(*) from timeline where kind = 'opened'": 2,
+				"select count(*) from alert_events": 2,
 			} {
 				if got := value[int64](t, conn, sql); got != want {
 					t.Errorf("%s: %d, want %d", sql, got, want)
@@ -166,7 +167,7 @@ func TestACommitWhoseAnswerIsLostIsToldAgainAndCountsOnce(t *testing.T) {
 // A process that is killed while it migrates leaves a database that the next one brings up to date.
 func TestAMigrationThatIsKilledIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
-	for _, word := range []string{"create table alerts", "create table changes", "create table inbox", "goose_db_version"} {
+	for _, word := range []string{"create table alerts", "create table changes", "create table inbox", "create table silences", "goose_db_version"} {
 		t.Run(word, func(t *testing.T) {
 			t.Parallel()
 			direct := server.Empty(t)

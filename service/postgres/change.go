@@ -14,16 +14,17 @@ type writes struct{ *pgx.Batch }
 const updateIncidentSQL = `
 update incidents set title = @title, summary = @summary, severity = @severity, state = @state, labels = @labels,
     runbook_url = @runbook, budget_spent = @spent, policy = @policy, step = @step, loop = @loop,
-    next_escalation_at = @next, started_at = @started, acknowledged_at = @acked, acknowledged_by = @acker,
+    next_escalation_at = @next, fallback_at = @fallback, held = @held, resolve_at = @resolve_at, refires = @refires,
+    unreachable_since = @unreachable, started_at = @started, acknowledged_at = @acked, acknowledged_by = @acker,
     resolved_at = @resolved, resolved_by = @resolver, updated_at = @updated
 where (tenant_id, id) = (@tenant, @id)`
 
 const insertIncidentSQL = `
 insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url,
-    budget_spent, policy, step, loop, next_escalation_at, started_at, opened_at, acknowledged_at, acknowledged_by,
+    budget_spent, policy, step, loop, next_escalation_at, fallback_at, held, resolve_at, refires, unreachable_since, started_at, opened_at, acknowledged_at, acknowledged_by,
     resolved_at, resolved_by, updated_at, trace)
 values (@tenant, @id, @group, @title, @summary, @severity, @state, @service, @slo, @labels, @runbook, @spent, @policy,
-    @step, @loop, @next, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace)
+    @step, @loop, @next, @fallback, @held, @resolve_at, @refires, @unreachable, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace)
 on conflict (tenant_id, group_key) where state <> 'resolved' do nothing`
 
 func incidentArgs(i incidents.Incident) pgx.NamedArgs {
@@ -35,6 +36,7 @@ func incidentArgs(i incidents.Incident) pgx.NamedArgs {
 		"tenant": i.Tenant, "id": i.ID, "group": i.GroupKey, "title": i.Title, "summary": i.Summary, "severity": i.Severity,
 		"state": i.State, "service": i.Service, "slo": i.SLO, "labels": labels, "runbook": i.RunbookURL,
 		"spent": i.BudgetSpent, "policy": i.Policy, "step": i.Step, "loop": i.Loop, "next": i.NextEscalationAt,
+		"fallback": i.FallbackAt, "held": i.Held, "resolve_at": i.ResolveAt, "refires": i.Refires, "unreachable": i.UnreachableSince,
 		"started": i.StartedAt, "opened": i.OpenedAt, "acked": i.AcknowledgedAt, "acker": i.AcknowledgedBy,
 		"resolved": i.ResolvedAt, "resolver": i.ResolvedBy, "updated": i.UpdatedAt, "trace": i.Trace,
 	}
@@ -81,7 +83,7 @@ func (w writes) event(e incidents.Event) {
 const (
 	cancelPagesSQL = `
 update pages set state = 'canceled'
-where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0)`
+where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0) and action <> 'update'`
 	hurryPagesSQL = `
 update pages set next_at = least(next_at, clock_timestamp())
 where (tenant_id, incident_id, state) = (@tenant, @incident, 'pending') and attempts > 0`
@@ -93,16 +95,26 @@ func (w writes) cancel(i incidents.Incident) {
 	w.Queue(hurryPagesSQL, args)
 }
 
-// The unique key makes each page of a step exactly one, whoever escalates.
+// The unique key makes each page of a step exactly one, whoever escalates. The first page of a service that was quiet
+// goes before those of services whose people know already.
 const insertPageSQL = `
-insert into pages (tenant_id, incident_id, action, step, loop, target, target_key, dedup_key, state, next_at, created_at, trace)
-values (@tenant, @incident, @action, @step, @loop, @target, @key, @dedup, 'pending', @next, @created, @trace)
-on conflict (tenant_id, incident_id, action, step, loop, target_key) do nothing`
+insert into pages (tenant_id, incident_id, action, step, loop, target, target_key, dedup_key, state, next_at, created_at, trace,
+    text, fallback, service, priority)
+select @tenant, i.id, @action, @step, @loop, @target, @key, @dedup, 'pending', @next, @created, @trace, @text, @fallback, i.service,
+    case when @priority = @first::int and not exists (
+        select from pages q
+        where (q.tenant_id, q.service, q.action) = (i.tenant_id, i.service, 'trigger') and q.incident_id <> i.id
+            and q.created_at > @created::timestamptz - @quiet::interval) then @urgent else @priority end
+from incidents i
+where (i.tenant_id, i.id) = (@tenant, @incident)
+on conflict (tenant_id, incident_id, action, step, loop, target_key) where action <> 'update' do nothing`
 
 func (w writes) page(p incidents.Page) {
 	w.Queue(insertPageSQL, pgx.NamedArgs{
 		"tenant": p.Tenant, "incident": p.Incident, "action": p.Action, "step": p.Step, "loop": p.Loop, "target": p.Target,
 		"key": targetKey(p.Target), "dedup": p.DedupKey, "next": p.NextAt, "created": p.CreatedAt, "trace": p.Trace,
+		"text": p.Text, "fallback": p.Fallback, "priority": p.Priority(), "first": incidents.PriorityFirst,
+		"urgent": incidents.PriorityUrgent, "quiet": incidents.QuietService,
 	})
 }
 

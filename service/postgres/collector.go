@@ -32,6 +32,8 @@ var (
 		"Age of the oldest page that is not done, also one that is tried again; 0 with none.", nil, nil)
 	descIncidents = prometheus.NewDesc("nines_incidents_open",
 		"Open incidents by state and severity.", []string{"state", "severity"}, nil)
+	descAlerts = prometheus.NewDesc("nines_alerts_firing",
+		"Alerts that fire, by whether they may page: loud, or suppressed by a silence, another alert or a maintenance window.", []string{"state"}, nil)
 	descInbox = prometheus.NewDesc("nines_inbox_alerts",
 		"Alerts that are kept and not worked off yet.", nil, nil)
 	descInboxOldest = prometheus.NewDesc("nines_inbox_oldest_seconds",
@@ -42,7 +44,7 @@ var (
 		"How far behind now the ledger of an SLO is closed.", []string{"slo"}, nil)
 )
 
-var descriptions = []*prometheus.Desc{descConns, descAcquires, descAcquireTime, descUp, descPages, descOldest, descIncidents, descInbox,
+var descriptions = []*prometheus.Desc{descConns, descAcquires, descAcquireTime, descUp, descPages, descOldest, descIncidents, descAlerts, descInbox,
 	descInboxOldest, descParked, descLag}
 
 // Collector returns the database's own metrics: pools, outbox, open incidents and ledger, asked for at each scrape.
@@ -124,6 +126,10 @@ union all
 select 'incident', s.state, v.severity, (select count(*) from incidents i where i.state <> 'resolved' and (i.state, i.severity) = (s.state, v.severity))::float8
 from unnest(array['triggered', 'acknowledged']) as s (state), unnest(array['critical', 'error', 'warning', 'info']) as v (severity)
 union all
+select 'alert', 'loud', '', (select count(*) from alerts where open and verdict is null)::float8
+union all
+select 'alert', 'suppressed', '', (select count(*) from alerts where open and verdict is not null)::float8
+union all
 select 'inbox', '', '', (select coalesce(sum(alerts), 0) from inbox where parked_at is null)::float8
 union all
 select 'inbox-oldest', '', '', (select coalesce(greatest(extract(epoch from clock_timestamp() - min(received_at)), 0), 0) from inbox where parked_at is null)::float8
@@ -148,6 +154,8 @@ func (f figure) metric() prometheus.Metric {
 		return gauge(descOldest)
 	case "incident":
 		return gauge(descIncidents, f.First, f.Second)
+	case "alert":
+		return gauge(descAlerts, f.First)
 	case "inbox":
 		return gauge(descInbox)
 	case "inbox-oldest":

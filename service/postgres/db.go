@@ -49,7 +49,9 @@ type DB struct {
 
 	intake   chan struct{} // bounds how many paging connections intake may hold, so that the outbox always has some
 	inbox    *inbox
-	attempts *throttle     // of sign-ins
+	bench    bench
+	attempts *throttle // of sign-ins
+	bearers  *bearers
 	wake     chan struct{} // a page may have become due
 	waking   sync.Once
 
@@ -90,7 +92,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	d := &DB{
 		config: c, log: c.Log, api: store{api}, paging: store{paging},
-		intake: make(chan struct{}, c.PagingConns-2), inbox: newInbox(), attempts: newThrottle(), wake: make(chan struct{}, 1),
+		intake: make(chan struct{}, c.PagingConns-2), inbox: newInbox(), attempts: newThrottle(), bearers: newBearers(), wake: make(chan struct{}, 1),
 	}
 	d.alive, d.close = context.WithCancel(context.Background())
 	if err := d.check(ctx); err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/golang/snappy"
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/alerting"
-	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
 )
@@ -23,14 +22,16 @@ import (
 // it, the first word about a service, is worked off before the rest.
 
 const (
-	inboxTurn    = 512         // alerts worked off in one transaction, unless one posting holds more
-	inboxRows    = 256         // postings of one transaction
-	inboxPoll    = time.Second // how soon a posting is found whose own process died
-	urgentAlerts = 64          // of one service, that go before a storm
-	inboxBacklog = 8           // alerts of others that wait, beyond which a source is not kept waiting for the work
-	inboxWait    = 2 * time.Second
-	inboxLock    = 0x6e696e65 // of whoever works the inbox off; one at a time, so that tellings keep their order
-	coalesced    = 512        // postings of one commit
+	inboxTurn      = 512         // alerts worked off in one transaction, unless one posting holds more
+	inboxRows      = 256         // postings of one transaction
+	inboxPoll      = time.Second // how soon a posting is found whose own process died
+	urgentAlerts   = 64          // of one service, that go before a storm
+	urgentOfTenant = 512         // of one tenant, whatever its services
+	inboxBacklog   = 8           // alerts of others that wait, beyond which a source is not kept waiting for the work
+	inboxWait      = 500 * time.Millisecond
+	inboxPatience  = 2 * time.Second // beyond which what waits is a backlog, and silence of a source means nothing
+	inboxLock      = 0x6e696e65      // of whoever works the inbox off; one at a time, so that tellings keep their order
+	coalesced      = 512             // postings of one commit
 )
 
 // inbox is this process' part of it.
@@ -41,7 +42,8 @@ type inbox struct {
 	backlog map[serviceKey]int
 	size    int                     // alerts accepted here and not worked off
 	done    map[int64]chan struct{} // by row, of those who wait
-	counts  map[int64][]serviceKey  // the services of a row, one for each alert
+	counts  map[int64]*posting      // by row, of those that were not worked off
+	hurried map[string]int          // alerts accepted as urgent here and not worked off, by tenant
 	wake    chan struct{}           // something was accepted
 	urgent  chan struct{}           // something urgent was
 	last    time.Time               // when something was accepted last
@@ -50,7 +52,10 @@ type inbox struct {
 type serviceKey struct{ tenant, service string }
 
 func newInbox() *inbox {
-	return &inbox{backlog: map[serviceKey]int{}, done: map[int64]chan struct{}{}, counts: map[int64][]serviceKey{}, wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1)}
+	return &inbox{
+		backlog: map[serviceKey]int{}, hurried: map[string]int{}, done: map[int64]chan struct{}{}, counts: map[int64]*posting{},
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+	}
 }
 
 // posting is one row to be, and what became of it.
@@ -111,7 +116,8 @@ func (b *inbox) split(who access.Principal, told []alerting.Alert, trace string)
 		key := serviceKey{a.Tenant, serviceLabel(a.Labels)}
 		n := 1
 		if _, known := fresh[key]; known || b.backlog[key] == 0 {
-			if fresh[key]++; fresh[key] <= urgentAlerts {
+			if fresh[key]++; fresh[key] <= urgentAlerts && b.hurried[key.tenant] < urgentOfTenant {
+				b.hurried[key.tenant]++
 				n = 0
 			}
 		}
@@ -188,10 +194,10 @@ func (b *inbox) committed(batch []*posting, ids []int64, err error) {
 	defer b.mu.Unlock()
 	for i, p := range batch {
 		if p.err = err; err != nil {
-			b.forget(p.services)
+			b.forget(p)
 		} else {
 			p.id = ids[i]
-			b.done[p.id], b.counts[p.id] = p.worked, p.services
+			b.done[p.id], b.counts[p.id] = p.worked, p
 		}
 		close(p.accepted)
 		if p.urgent {
@@ -217,13 +223,18 @@ func (b *inbox) pouring() bool {
 }
 
 // forget takes alerts out of the backlog.
-func (b *inbox) forget(services []serviceKey) {
-	for _, key := range services {
+func (b *inbox) forget(p *posting) {
+	for _, key := range p.services {
+		if p.urgent {
+			if b.hurried[key.tenant]--; b.hurried[key.tenant] <= 0 {
+				delete(b.hurried, key.tenant)
+			}
+		}
 		if b.backlog[key]--; b.backlog[key] <= 0 {
 			delete(b.backlog, key)
 		}
 	}
-	b.size -= len(services)
+	b.size -= len(p.services)
 }
 
 // await waits until the postings were worked off, unless too much waits before them.
@@ -314,11 +325,11 @@ func (d *DB) insertPostings(ctx context.Context, batch []*posting) ([]int64, err
 // WorkInbox opens, joins and ends incidents by what was accepted, until ctx ends. Any number of replicas may call it;
 // one at a time works. Trouble with the database never ends it. A posting that cannot be worked off, which is a defect of
 // ours, is tried alone, then parked and told; it holds up nothing else.
-func (d *DB) WorkInbox(ctx context.Context, router func() incidents.Router) error {
+func (d *DB) WorkInbox(ctx context.Context, routing func() Routing) error {
 	failing, most := false, inboxRows
 	for ctx.Err() == nil {
 		began := time.Now()
-		n, hurry, err := d.workInbox(ctx, router(), most)
+		n, hurry, err := d.workInbox(ctx, routing(), most)
 		if err != nil && ctx.Err() == nil {
 			if !failing {
 				d.log.Error("the inbox of alerts cannot be worked off; trying again", "error", err)
@@ -364,14 +375,23 @@ func pauseFor(ctx context.Context, wake <-chan struct{}, d time.Duration) {
 	}
 }
 
+// Posters take turns, so that one that floods delays another by a posting at most; each one's own keep their order.
 const nextPostingsSQL = `
-with next as (
-    select tenant_id, id, actor, name, role, urgent, body, trace, sum(alerts) over (order by urgent desc, id) - alerts as before
-    from inbox where parked_at is null
-    order by urgent desc, id
-    limit @most
+with recursive posters as (
+    (select tenant_id from inbox where parked_at is null order by tenant_id limit 1)
+    union all
+    select (select i.tenant_id from inbox i where i.parked_at is null and i.tenant_id > p.tenant_id order by i.tenant_id limit 1)
+    from posters p where p.tenant_id is not null
+), turns as (
+    select of_one.*, row_number() over (partition by of_one.tenant_id, of_one.urgent order by of_one.id) as turn
+    from posters p cross join lateral (
+        select * from inbox i where i.tenant_id = p.tenant_id and i.parked_at is null order by i.urgent desc, i.id limit @most
+    ) as of_one
+), next as (
+    select *, sum(alerts) over (order by urgent desc, turn, id) - alerts as before
+    from turns order by urgent desc, turn, id limit @most
 )
-select id, tenant_id, actor, name, role, urgent, body, trace from next where before < @alerts order by urgent desc, id`
+select id, tenant_id, actor, name, role, urgent, body, trace from next where before < @alerts order by urgent desc, turn, id`
 
 const removePostingsSQL = `delete from inbox where id = any(@ids::bigint[])`
 
@@ -397,7 +417,7 @@ func scanRow(r pgx.CollectableRow) (w row, err error) {
 }
 
 // workInbox works off the next postings in one transaction and returns how many, and whether some were urgent.
-func (d *DB) workInbox(ctx context.Context, router incidents.Router, most int) (n int, hurry bool, err error) {
+func (d *DB) workInbox(ctx context.Context, routing Routing, most int) (n int, hurry bool, err error) {
 	var ids []int64
 	err = d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
 		ids = nil
@@ -415,7 +435,7 @@ func (d *DB) workInbox(ctx context.Context, router incidents.Router, most int) (
 			for together < len(next) && next[together].who == next[0].who {
 				together++
 			}
-			if err := workTogether(ctx, tx, now, router, next[:together]); err != nil {
+			if err := workTogether(ctx, tx, now, routing, next[:together]); err != nil {
 				return err
 			}
 			ids = append(ids, column(next[:together], func(r row) int64 { return r.id })...)
@@ -436,8 +456,8 @@ func (d *DB) workInbox(ctx context.Context, router incidents.Router, most int) (
 }
 
 // workTogether makes one intake of postings of the same source.
-func workTogether(ctx context.Context, tx querier, now time.Time, router incidents.Router, postings []row) error {
-	in := intake{tx: tx, who: postings[0].who, router: router, now: now, traces: map[alertKey]string{}}
+func workTogether(ctx context.Context, tx querier, now time.Time, routing Routing, postings []row) error {
+	in := intake{tx: tx, who: postings[0].who, routing: routing, now: now, traces: map[alertKey]string{}}
 	var told []alerting.Alert
 	for _, p := range postings {
 		for _, a := range p.alerts {

@@ -12,7 +12,8 @@ import (
 )
 
 const incidentColumns = `id, number, tenant_id as tenant, group_key, title, summary, severity, state, service, slo, labels,
-    runbook_url, budget_spent, policy, step, loop, next_escalation_at, started_at, opened_at, acknowledged_at,
+    runbook_url, budget_spent, policy, step, loop, next_escalation_at,
+    fallback_at, held, resolve_at, refires, unreachable_since, started_at, opened_at, acknowledged_at,
     acknowledged_by, resolved_at, resolved_by, updated_at, trace, postmortem_required`
 
 var scanIncident = pgx.RowToStructByName[incidents.Incident]
@@ -126,6 +127,15 @@ func (d *DB) Resolve(ctx context.Context, who access.Principal, id, reason strin
 		})
 }
 
+// EscalateNow pages the next step at once. It needs the role responder. What is resolved or held, or has nobody to page,
+// is a fault.Conflict.
+func (d *DB) EscalateNow(ctx context.Context, who access.Principal, id string) (incidents.Incident, error) {
+	return d.transition(ctx, who, id, "incident.escalate", nil,
+		func(i incidents.Incident, _ []incidents.Target, now time.Time) (incidents.Change, error) {
+			return i.EscalateNow(actor(who), now)
+		})
+}
+
 // Note adds a text to the timeline. It needs the role responder.
 func (d *DB) Note(ctx context.Context, who access.Principal, id, text string) (incidents.Incident, error) {
 	return d.transition(ctx, who, id, "incident.note", nil,
@@ -137,40 +147,53 @@ func (d *DB) Note(ctx context.Context, who access.Principal, id, text string) (i
 func actor(who access.Principal) incidents.Actor { return incidents.Actor{ID: who.ID, Name: who.Name} }
 
 // transition locks an incident, asks the domain what is to become of it, and commits that with its audit record.
-func (d *DB) transition(ctx context.Context, who access.Principal, id, action string, detail map[string]any,
-	decide func(i incidents.Incident, paged []incidents.Target, now time.Time) (incidents.Change, error),
-) (incidents.Incident, error) {
+func (d *DB) transition(ctx context.Context, who access.Principal, id, action string, detail map[string]any, decide decision) (
+	incidents.Incident, error,
+) {
 	if err := who.Require(access.Responder); err != nil {
 		return incidents.Incident{}, err
 	}
 	var after incidents.Incident
-	err := d.paging.change(ctx, who.Scope(), func(ctx context.Context, tx querier, now time.Time) error {
-		before, err := lockIncident(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		paged, err := lockPaged(ctx, tx, before)
-		if err != nil {
-			return err
-		}
-		change, err := decide(before, paged, now)
-		if err != nil {
-			return err
-		}
-		after = change.Incident
-		if len(change.Events) == 0 {
-			return nil
-		}
-		batch := &pgx.Batch{}
-		store := writes{batch}
-		store.change(change)
-		record(batch, who, before.Tenant, action, "incident/"+before.ID, detail)
-		return send(ctx, tx, batch)
+	err := d.paging.change(ctx, who.Scope(), func(ctx context.Context, tx querier, now time.Time) (err error) {
+		after, err = deed{who, action, detail, decide}.do(ctx, tx, id, now)
+		return err
 	})
 	if err != nil {
 		return incidents.Incident{}, explain(ctx, err, "change an incident")
 	}
 	return after, nil
+}
+
+// decision is what the domain says is to become of an incident.
+type decision func(i incidents.Incident, paged []incidents.Target, now time.Time) (incidents.Change, error)
+
+// deed is one thing that somebody does to an incident.
+type deed struct {
+	who    access.Principal
+	action string
+	detail map[string]any
+	decide decision
+}
+
+// do does it within a transaction. What changes nothing leaves no audit record.
+func (s deed) do(ctx context.Context, tx querier, id string, now time.Time) (incidents.Incident, error) {
+	before, err := lockIncident(ctx, tx, id)
+	if err != nil {
+		return before, err
+	}
+	paged, err := lockPaged(ctx, tx, before)
+	if err != nil {
+		return before, err
+	}
+	change, err := s.decide(before, paged, now)
+	if err != nil || len(change.Events) == 0 {
+		return change.Incident, err
+	}
+	batch := &pgx.Batch{}
+	store := writes{batch}
+	store.change(change)
+	record(batch, s.who, before.Tenant, s.action, "incident/"+before.ID, s.detail)
+	return change.Incident, send(ctx, tx, batch)
 }
 
 // Rows of incidents are locked without their keys, since foreign keys that point at them lock those.

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/nines-sre/nines/alerting"
@@ -18,21 +17,26 @@ import (
 // intake is one transaction in which alerts arrive or end. Locks are taken in one order everywhere: alerts by
 // fingerprint, then incidents by id, then pages.
 type intake struct {
-	tx     querier
-	who    access.Principal
-	router incidents.Router
-	now    time.Time           // the database's
-	trace  string              // W3C traceparent of the request
-	traces map[alertKey]string // of each alert its own, where several requests are worked off together
+	tx      querier
+	who     access.Principal
+	routing Routing
+	now     time.Time           // the database's
+	trace   string              // W3C traceparent of the request
+	traces  map[alertKey]string // of each alert its own, where several requests are worked off together
+	judge   *alerting.Judge     // nil where nothing can keep an alert from paging
+	words   map[string]string   // for people, of silences by id and of alerts by fingerprint
 
+	aside     []telling // no incident hears of them
 	refreshed []telling // firing as before
 	joining   []telling // firing, with news for an incident
+	muted     []telling // firing in an incident, and kept from paging from now on
 	ended     []telling
 
 	byID   map[string]*working   // incidents that are locked or new
 	open   map[groupKey]*working // of those, the open one of each group
 	order  []*working            // in which they were met
-	firing map[string]int        // open alerts by incident, as they will be
+	voices map[string]*voices    // by incident; nil where nobody asks
+	lately lately
 }
 
 // alertKey identifies an alert, groupKey the alerts that share an incident.
@@ -57,19 +61,29 @@ func scanStored(row pgx.CollectableRow) (s stored, err error) {
 type telling struct {
 	stored stored
 	alert  alerting.Alert
-	fresh  bool // was not firing before
+	signal incidents.Signal // of those that an incident hears of
+	fresh  bool             // was not firing before
 }
+
+// released reports whether the alert may page now and might not before.
+func (t telling) released() bool { return t.stored.Verdict != nil && t.alert.Verdict == nil }
 
 // working is an incident within the transaction, with what happens to it.
 type working struct {
 	incidents.Incident
-	isNew   bool
-	changes []incidents.Change
+	isNew    bool
+	touched  bool
+	changes  []incidents.Change
+	gathered int      // alerts that joined it as a storm
+	last     *telling // the last alert of a storm that ended
+	closed   bool     // it keeps its group for itself from now on
 }
 
 func (w *working) apply(c incidents.Change) {
-	w.Incident = c.Incident
-	w.changes = append(w.changes, c)
+	w.Incident, w.touched = c.Incident, true
+	if len(c.Events) > 0 || len(c.Pages) > 0 || c.CancelPages {
+		w.changes = append(w.changes, c)
+	}
 }
 
 // stillFiringGrace is how long an alert may keep firing after somebody resolved its incident by hand, before it counts as
@@ -77,8 +91,11 @@ func (w *working) apply(c incidents.Change) {
 const stillFiringGrace = 30 * time.Minute
 
 func (in *intake) receive(ctx context.Context, told []alerting.Alert) error {
-	rows, fresh, err := in.lockAlerts(ctx, told)
+	rows, fresh, silences, err := in.lockAlerts(ctx, told)
 	if err != nil {
+		return err
+	}
+	if err := in.convene(ctx, told, silences); err != nil {
 		return err
 	}
 	for _, a := range told {
@@ -86,7 +103,14 @@ func (in *intake) receive(ctx context.Context, told []alerting.Alert) error {
 		if !known {
 			continue // ended, and nobody knew it
 		}
-		in.classify(row, a, fresh[keyOf(a)])
+		if fresh[keyOf(a)] {
+			in.classify(telling{stored: row, alert: a, fresh: true})
+			continue
+		}
+		merged := alerting.Merge(row.Alert, a)
+		// Trouble anew while the row is still open keeps the row and its incident: that is flapping.
+		merged.Incident = row.Incident
+		in.classify(telling{stored: row, alert: merged})
 	}
 	if err := in.findNews(ctx); err != nil {
 		return err
@@ -94,20 +118,33 @@ func (in *intake) receive(ctx context.Context, told []alerting.Alert) error {
 	return in.settle(ctx)
 }
 
-func (in *intake) classify(row stored, a alerting.Alert, fresh bool) {
-	if fresh {
-		in.joining = append(in.joining, telling{row, a, true})
+// classify says who is to hear of an alert. What ends passes always.
+func (in *intake) classify(t telling) {
+	if !t.alert.Firing(in.now) {
+		t.alert.Verdict = nil
+		in.ended = append(in.ended, t)
 		return
 	}
-	merged := alerting.Merge(row.Alert, a)
-	// Trouble anew while the row is still open keeps the row and its incident: that is flapping.
-	merged.Incident = row.Incident
-	t := telling{stored: row, alert: merged}
-	if merged.Firing(in.now) {
+	t.alert.Verdict = in.verdict(t.alert)
+	switch before, now := t.stored.Verdict != nil, t.alert.Verdict != nil; {
+	case now && (before || t.stored.Incident == ""):
+		in.aside = append(in.aside, t)
+	case now:
+		in.muted = append(in.muted, t)
+	case t.fresh:
+		in.joins(t)
+	default:
 		in.refreshed = append(in.refreshed, t)
+	}
+}
+
+// joins lets an incident hear of the alert, unless the definitions say that none is to.
+func (in *intake) joins(t telling) {
+	if t.signal = in.signal(t.alert); t.signal.Drop {
+		in.aside = append(in.aside, t)
 		return
 	}
-	in.ended = append(in.ended, t)
+	in.joining = append(in.joining, t)
 }
 
 const newAlertsSQL = `
@@ -128,12 +165,14 @@ where open and (tenant_id, fingerprint) in (select * from unnest(@tenants::text[
 order by tenant_id, fingerprint
 for no key update`
 
-// lockAlerts makes rows for the alerts that fire and have none, and locks the rows of all.
-func (in *intake) lockAlerts(ctx context.Context, told []alerting.Alert) (map[alertKey]stored, map[alertKey]bool, error) {
+// lockAlerts makes rows for the alerts that fire and have none, locks the rows of all, and reads what is silenced.
+func (in *intake) lockAlerts(ctx context.Context, told []alerting.Alert) (
+	found map[alertKey]stored, fresh map[alertKey]bool, silences []alerting.Silence, err error,
+) {
 	args := alertArgs(told)
 	args["now"] = in.now
 	batch := &pgx.Batch{}
-	fresh, found := map[alertKey]bool{}, map[alertKey]stored{}
+	fresh, found = map[alertKey]bool{}, map[alertKey]stored{}
 	batch.Queue(newAlertsSQL, args).Query(func(r pgx.Rows) error {
 		var k alertKey
 		_, err := pgx.ForEachRow(r, []any{&k.tenant, &k.fingerprint}, func() error { fresh[k] = true; return nil })
@@ -146,7 +185,11 @@ func (in *intake) lockAlerts(ctx context.Context, told []alerting.Alert) (map[al
 		}
 		return err
 	})
-	return found, fresh, send(ctx, in.tx, batch)
+	batch.Queue(silencesInForceSQL, pgx.NamedArgs{"now": in.now}).Query(func(r pgx.Rows) (err error) {
+		silences, err = pgx.CollectRows(r, scanSilence)
+		return err
+	})
+	return found, fresh, silences, send(ctx, in.tx, batch)
 }
 
 func alertArgs(alerts []alerting.Alert) pgx.NamedArgs {
@@ -190,7 +233,7 @@ func (in *intake) findNews(ctx context.Context) error {
 	quiet := in.refreshed[:0]
 	for _, t := range in.refreshed {
 		if in.hasNews(t, known[t.alert.Incident]) {
-			in.joining = append(in.joining, t)
+			in.joins(t)
 		} else {
 			quiet = append(quiet, t)
 		}
@@ -200,146 +243,34 @@ func (in *intake) findNews(ctx context.Context) error {
 }
 
 func (in *intake) hasNews(t telling, i incidents.Incident) bool {
-	if i.State == incidents.Resolved {
+	switch {
+	case i.State == incidents.Resolved:
 		return i.ResolvedAt == nil || in.now.Sub(*i.ResolvedAt) >= stillFiringGrace
+	case i.ID == "", t.released():
+		return true
 	}
-	c := i.Join(in.signal(t.alert), false, in.now)
+	signal := in.signal(t.alert)
+	if i.Storm() {
+		signal = signal.InStorm()
+	}
+	c := i.Join(signal, false, in.now)
 	return len(c.Events) > 0 || len(c.Pages) > 0 || !c.Incident.UpdatedAt.Equal(i.UpdatedAt)
 }
 
 func (in *intake) signal(a alerting.Alert) incidents.Signal {
-	s := in.router.Signal(incidents.AlertFacts{
+	s := in.routing.Router.Signal(incidents.AlertFacts{
 		Tenant: a.Tenant, Fingerprint: a.Fingerprint, Labels: a.Labels, Annotations: a.Annotations, StartsAt: a.StartsAt, EndsAt: a.EndsAt,
 	}, in.now)
 	s.Trace = cmp.Or(in.traces[keyOf(a)], in.trace)
 	return s
 }
 
-// settle lets incidents hear of what joins and what ends, and writes it all.
-func (in *intake) settle(ctx context.Context) error {
-	if len(in.joining) > 0 || len(in.ended) > 0 {
-		if err := in.lockIncidents(ctx); err != nil {
-			return err
-		}
-		// Joining first: an incident that one alert leaves and another joins in the same message goes on.
-		for n := range in.joining {
-			in.join(&in.joining[n])
-		}
-		for n := range in.ended {
-			if err := in.end(ctx, &in.ended[n]); err != nil {
-				return err
-			}
-		}
-	}
-	return in.write(ctx)
-}
-
-const lockIncidentsSQL = `
-select ` + incidentColumns + `
-from incidents
-where id in (
-    select i.id from incidents i
-    where i.state <> 'resolved' and (i.tenant_id, i.group_key) in (select * from unnest(@tenants::text[], @groups::text[]))
-    union
-    select * from unnest(@ids::uuid[]))
-order by id
-for no key update`
-
-const firingSQL = `
-select incident_id::text, count(*) from alerts where open and (tenant_id, incident_id) in (select * from unnest(@tenants::text[], @ids::uuid[]))
-group by incident_id`
-
-func (in *intake) lockIncidents(ctx context.Context) error {
-	in.byID, in.open, in.firing = map[string]*working{}, map[groupKey]*working{}, map[string]int{}
-	locked, err := rows(ctx, in.tx, lockIncidentsSQL, in.candidates(), scanIncident)
-	if err != nil {
-		return err
-	}
-	for _, i := range locked {
-		w := &working{Incident: i}
-		in.byID[i.ID] = w
-		in.order = append(in.order, w)
-		if i.State != incidents.Resolved {
-			in.open[groupKey{i.Tenant, i.GroupKey}] = w
-		}
-	}
-	if len(in.ended) == 0 || len(locked) == 0 {
-		return nil
-	}
-	counts, err := in.tx.Query(ctx, firingSQL, pgx.NamedArgs{
-		"tenants": column(locked, func(i incidents.Incident) string { return i.Tenant }),
-		"ids":     column(locked, func(i incidents.Incident) string { return i.ID }),
-	})
-	if err != nil {
-		return err
-	}
-	var id string
-	var n int
-	_, err = pgx.ForEachRow(counts, []any{&id, &n}, func() error { in.firing[id] = n; return nil })
-	return err
-}
-
-// candidates names the incidents that may hear of something: by the alerts' groups and by the alerts' rows.
-func (in *intake) candidates() pgx.NamedArgs {
-	var tenants, groups, ids []string
-	for _, t := range in.joining {
-		s := in.signal(t.alert)
-		tenants, groups = append(tenants, s.Tenant), append(groups, s.GroupKey)
-	}
-	for _, t := range slices.Concat(in.joining, in.ended) {
-		if t.alert.Incident != "" {
-			ids = append(ids, t.alert.Incident)
-		}
-	}
-	return pgx.NamedArgs{"tenants": tenants, "groups": groups, "ids": ids}
-}
-
-// join tells an alert's own incident of it, else the open one of its group, else a new one.
-func (in *intake) join(t *telling) {
-	s := in.signal(t.alert)
-	w := in.byID[t.alert.Incident]
-	if w == nil || w.State == incidents.Resolved {
-		w = in.open[groupKey{s.Tenant, s.GroupKey}]
-	}
-	if w == nil {
-		w = &working{isNew: true}
-		w.apply(incidents.Open(s, uuid.NewString(), in.now))
-		in.byID[w.ID], in.open[groupKey{w.Tenant, w.GroupKey}] = w, w
-		in.order = append(in.order, w)
-	} else {
-		w.apply(w.Join(s, t.alert.Incident != w.ID, in.now))
-	}
-	if t.alert.Incident != w.ID {
-		in.firing[t.alert.Incident]--
-		in.firing[w.ID]++
-		t.alert.Incident = w.ID
-	}
-}
-
-func (in *intake) end(ctx context.Context, t *telling) error {
-	w := in.byID[t.alert.Incident]
-	if w == nil || w.State == incidents.Resolved {
-		return nil
-	}
-	in.firing[w.ID]--
-	still := max(in.firing[w.ID], 0)
-	var paged []incidents.Target
-	if still == 0 && !w.isNew {
-		var err error
-		if paged, err = lockPaged(ctx, in.tx, w.Incident); err != nil {
-			return err
-		}
-	}
-	w.apply(w.AlertEnded(in.signal(t.alert), still, paged, in.now))
-	return nil
-}
-
 const tellAlertsSQL = `
 update alerts a set annotations = t.annotations::jsonb, starts_at = t.starts, ends_at = t.ends, updated_at = t.updated,
-    generator_url = t.url, incident_id = t.incident, open = t.open
+    generator_url = t.url, incident_id = t.incident, verdict = t.verdict::jsonb, open = t.open
 from unnest(@tenants::text[], @rows::bigint[], @annotations::text[], @starts::timestamptz[], @ends::timestamptz[],
-    @updated::timestamptz[], @urls::text[], @incidents::uuid[], @open::bool[])
-    as t (tenant, id, annotations, starts, ends, updated, url, incident, open)
+    @updated::timestamptz[], @urls::text[], @incidents::uuid[], @verdicts::text[], @open::bool[])
+    as t (tenant, id, annotations, starts, ends, updated, url, incident, verdict, open)
 where (a.tenant_id, a.id) = (t.tenant, t.id)`
 
 // write sends all of it in one round trip.
@@ -352,8 +283,13 @@ func (in *intake) write(ctx context.Context) error {
 	return send(ctx, in.tx, w.Batch)
 }
 
+const closeGroupSQL = `update incidents set group_key = @group where (tenant_id, id) = (@tenant, @id)`
+
 func (in *intake) writeIncident(w writes, i *working) {
-	if len(i.changes) == 0 {
+	if i.closed {
+		w.Queue(closeGroupSQL, pgx.NamedArgs{"tenant": i.Tenant, "id": i.ID, "group": i.GroupKey})
+	}
+	if !i.touched {
 		return
 	}
 	if i.isNew {
@@ -370,6 +306,9 @@ func (in *intake) writeIncident(w writes, i *working) {
 	for _, c := range i.changes {
 		w.rest(c)
 	}
+	if len(i.changes) == 0 {
+		w.rest(incidents.Change{Incident: i.Incident})
+	}
 	if i.State == incidents.Resolved {
 		in.audit(w, i, "incident.resolve")
 	}
@@ -380,7 +319,7 @@ func (in *intake) audit(w writes, i *working, action string) {
 }
 
 func (in *intake) writeAlerts(w writes) {
-	all := slices.Concat(in.refreshed, in.joining, in.ended)
+	all := slices.Concat(in.aside, in.refreshed, in.joining, in.muted, in.ended)
 	if len(all) == 0 {
 		return
 	}
@@ -390,11 +329,13 @@ func (in *intake) writeAlerts(w writes) {
 	delete(args, "labels")
 	args["rows"] = column(all, func(t telling) int64 { return t.stored.id })
 	args["incidents"] = column(all, func(t telling) *string { return orNull(t.alert.Incident) })
+	args["verdicts"] = column(all, func(t telling) *string { return verdictText(t.alert.Verdict) })
 	args["open"] = column(all, func(t telling) bool { return t.alert.Firing(in.now) })
 	w.Queue(tellAlertsSQL, args)
+	in.writeHistory(w, all)
 	news := map[string]bool{}
 	for _, t := range all {
-		if t.fresh || !t.alert.Firing(in.now) {
+		if t.fresh || !t.alert.Firing(in.now) || !alike(t.stored.Verdict, t.alert.Verdict) {
 			news[t.alert.Tenant] = true
 		}
 	}

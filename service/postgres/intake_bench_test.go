@@ -29,7 +29,7 @@ func BenchmarkIntake(b *testing.B) {
 			for i := range alerts {
 				alerts[i] = again(alerts[i])
 			}
-			if err := db.ReceiveAlerts(context.Background(), responder, alerts, router); err != nil {
+			if err := db.ReceiveAlerts(context.Background(), responder, alerts, routing); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -58,4 +58,41 @@ func BenchmarkAccept(b *testing.B) {
 		}
 	})
 	b.ReportMetric(float64(64*n.Load())/time.Since(began).Seconds(), "alerts/s")
+}
+
+// BenchmarkJudgedIntake tells batches of 64 alerts that a rule may inhibit while 10,000 others fire, a tenth of which may
+// inhibit, and a hundred silences are in force.
+func BenchmarkJudgedIntake(b *testing.B) {
+	db := open(b)
+	for n := range 20 {
+		var alerts []alerting.Alert
+		for i := range 500 {
+			severity := "warning"
+			if i%10 == 0 {
+				severity = "critical"
+			}
+			alerts = append(alerts, alert("Down", severity, "service", fmt.Sprint("s", n), "pod", fmt.Sprint(i)))
+		}
+		receive(b, db, alerts...)
+	}
+	for n := range 100 {
+		put(b, db, silence(fmt.Sprint("elsewhere", n)))
+	}
+	alerts := make([]alerting.Alert, 64)
+	for i := range alerts {
+		alerts[i] = alert("Slow", "error", "service", fmt.Sprint("s", i%40), "pod", fmt.Sprint(i))
+	}
+	receiveBy(b, db, inhibiting, alerts...)
+	for b.Loop() {
+		for i := range alerts {
+			alerts[i] = again(alerts[i])
+		}
+		receiveBy(b, db, inhibiting, alerts...)
+	}
+	b.ReportMetric(float64(64*b.N)/b.Elapsed().Seconds(), "alerts/s")
+	for n := range 3 {
+		began := time.Now()
+		rejudge(b, db, inhibiting)
+		b.ReportMetric(float64(time.Since(began).Milliseconds()), fmt.Sprintf("ms-look%d", n))
+	}
 }

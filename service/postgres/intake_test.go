@@ -27,6 +27,9 @@ var router = incidents.Router{
 	Default: "default",
 }
 
+// routing has no rules.
+var routing = postgres.Routing{Router: router}
+
 // alert makes a firing alert of one name; further labels come in pairs.
 func alert(name, severity string, labels ...string) alerting.Alert {
 	now := time.Now().UTC()
@@ -54,7 +57,7 @@ func again(a alerting.Alert) alerting.Alert {
 
 func receive(t testing.TB, db *postgres.DB, alerts ...alerting.Alert) {
 	t.Helper()
-	if err := db.ReceiveAlerts(context.Background(), responder, alerts, router); err != nil {
+	if err := db.ReceiveAlerts(context.Background(), responder, alerts, routing); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -135,7 +138,7 @@ func TestTellingAnAlertAgainChangesNothing(t *testing.T) {
 
 func TestAlertsOfOneGroupShareAnIncidentUntilAllHaveEnded(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, conn := openBoth(t)
 	one, two := alert("Down", "critical", "service", "shop", "pod", "1"), alert("Down", "critical", "service", "shop", "pod", "2")
 	receive(t, db, one)
 	receive(t, db, again(one), two)
@@ -149,6 +152,7 @@ func TestAlertsOfOneGroupShareAnIncidentUntilAllHaveEnded(t *testing.T) {
 	}
 	receive(t, db, ended(one)) // sources repeat that it has ended
 	receive(t, db, ended(two))
+	calm(t, db, conn)
 	if i = only(t, db); i.State != incidents.Resolved || i.NextEscalationAt != nil {
 		t.Errorf("with none firing it is %s", i.State)
 	}
@@ -163,7 +167,7 @@ func TestAlertsOfOneGroupShareAnIncidentUntilAllHaveEnded(t *testing.T) {
 
 func TestOneMessageMayEndOneAlertAndBringAnother(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, conn := openBoth(t)
 	one, two := alert("Down", "critical", "service", "shop", "pod", "1"), alert("Down", "critical", "service", "shop", "pod", "2")
 	receive(t, db, one)
 	receive(t, db, ended(one), two)
@@ -171,6 +175,7 @@ func TestOneMessageMayEndOneAlertAndBringAnother(t *testing.T) {
 		t.Errorf("it is %s although an alert of it fires", i.State)
 	}
 	receive(t, db, ended(two))
+	calm(t, db, conn)
 	if i := only(t, db); i.State != incidents.Resolved {
 		t.Errorf("it is %s", i.State)
 	}
@@ -211,16 +216,17 @@ func TestAlertsLapseWithoutAWordFromTheirSource(t *testing.T) {
 	t.Parallel()
 	db, conn := openBoth(t)
 	receive(t, db, alert("Down", "critical"), alert("Slow", "critical"))
-	if n := must(db.LapseAlerts(context.Background(), router))(t); n != 0 {
+	if n := must(db.LapseAlerts(context.Background(), routing))(t); n != 0 {
 		t.Errorf("%d lapsed at once", n)
 	}
 	do(t, conn, "update alerts set ends_at = now() - interval '1 second' where labels->>'alertname' = 'Down'")
-	if n := must(db.LapseAlerts(context.Background(), router))(t); n != 1 {
+	if n := must(db.LapseAlerts(context.Background(), routing))(t); n != 1 {
 		t.Errorf("%d lapsed, want 1", n)
 	}
-	if n := must(db.LapseAlerts(context.Background(), router))(t); n != 0 {
+	if n := must(db.LapseAlerts(context.Background(), routing))(t); n != 0 {
 		t.Errorf("%d lapsed again", n)
 	}
+	calm(t, db, conn)
 	found := all(t, db)
 	if len(found) != 2 {
 		t.Fatalf("%d incidents", len(found))
@@ -253,6 +259,7 @@ func TestAnAlertThatKeepsFiringAfterSomebodyResolvedItComesBack(t *testing.T) {
 		t.Fatalf("half an hour later there are %d incidents", len(found))
 	}
 	receive(t, db, ended(a))
+	calm(t, db, conn)
 	if found := all(t, db); found[1].State != incidents.Resolved {
 		t.Errorf("the new one is %s", found[1].State)
 	}
@@ -269,7 +276,7 @@ func TestManySendersOfTheSameTroubleOpenOneIncident(t *testing.T) {
 				for pod := range 6 {
 					batch = append(batch, alert("Down", "critical", "service", "shop", "pod", fmt.Sprint((pod+s)%8)))
 				}
-				if err := db.ReceiveAlerts(context.Background(), responder, batch, router); err != nil {
+				if err := db.ReceiveAlerts(context.Background(), responder, batch, routing); err != nil {
 					t.Errorf("sender %d, round %d: %v", s, round, err)
 				}
 			}
@@ -289,12 +296,12 @@ func TestAPosterNeedsTheRoleAndKeepsToItsTenant(t *testing.T) {
 	t.Parallel()
 	db := open(t)
 	viewer := access.Principal{ID: "user:v", Role: access.Viewer}
-	if err := db.ReceiveAlerts(context.Background(), viewer, []alerting.Alert{alert("Down", "critical")}, router); !fault.Is(err, fault.Forbidden) {
+	if err := db.ReceiveAlerts(context.Background(), viewer, []alerting.Alert{alert("Down", "critical")}, routing); !fault.Is(err, fault.Forbidden) {
 		t.Errorf("a viewer got %v", err)
 	}
 	foreign := alert("Down", "critical", "tenant", "globex")
 	foreign.Tenant = "globex"
-	if err := db.ReceiveAlerts(context.Background(), acme, []alerting.Alert{foreign}, router); err != nil {
+	if err := db.ReceiveAlerts(context.Background(), acme, []alerting.Alert{foreign}, routing); err != nil {
 		t.Fatal(err)
 	}
 	if i := only(t, db); i.Tenant != "acme" {

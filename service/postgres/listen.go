@@ -16,11 +16,15 @@ const (
 	TopicAlert       = "alert"
 	TopicLedger      = "ledger"
 	TopicCorrection  = "correction"
+	TopicSilence     = "silence"
+	TopicHeartbeat   = "heartbeat"
 
 	topicInbox = "inbox" // postings were worked off; for the process that accepted them
+	topicToken = "token" // one was revoked
 )
 
-var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection}
+var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection, TopicSilence,
+	TopicHeartbeat}
 
 // Change tells that something was committed. It carries no data: read what is needed.
 type Change struct {
@@ -68,6 +72,7 @@ func (d *DB) listenOnce(ctx context.Context, f func(Change)) error {
 	if _, err := conn.Exec(ctx, "listen "+channel); err != nil {
 		return err
 	}
+	d.bearers.forgetAll()
 	for _, topic := range topics {
 		f(Change{Topic: topic})
 	}
@@ -81,6 +86,8 @@ func (d *DB) listenOnce(ctx context.Context, f func(Change)) error {
 		case n == "" || json.Unmarshal([]byte(n), &c) != nil:
 		case c.Topic == topicInbox:
 			d.inbox.workedElsewhere(c.ID)
+		case c.Topic == topicToken:
+			d.bearers.forgetAll()
 		default:
 			f(c)
 		}

@@ -102,7 +102,7 @@ func TestPostgresGoesAwayAndComesBack(t *testing.T) {
 
 	calls := map[string]func() error{
 		"ReceiveAlerts": func() error {
-			return db.ReceiveAlerts(ctx, responder, []alerting.Alert{alert("During", "critical")}, router)
+			return db.ReceiveAlerts(ctx, responder, []alerting.Alert{alert("During", "critical")}, routing)
 		},
 		"Incidents":   func() error { _, err := db.Incidents(ctx, access.Operator(), incidents.Filter{}); return err },
 		"ClaimDue":    func() error { _, err := db.ClaimDue(ctx, 1, lease); return err },
@@ -177,6 +177,12 @@ func TestPagingDoesNotWaitForReports(t *testing.T) {
 	defer db.Close()
 	conn := superuser(t, url)
 	receive(t, db, alert("Down", "critical"))
+	token, _, err := db.CreateToken(t.Context(), operator, "prometheus", access.Responder, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(db.PrincipalOfToken(t.Context(), token))(t)
+	tokenUsed := time.Now()
 	do(t, conn, "begin; lock table ledger")
 	ctx, cancel := context.WithCancel(context.Background())
 	stuck := make(chan error, 2)
@@ -200,6 +206,11 @@ func TestPagingDoesNotWaitForReports(t *testing.T) {
 	finish(t, db, claim(t, db, 1)[0], incidents.OutcomeSent)
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("a page took %s", took)
+	}
+	time.Sleep(time.Until(tokenUsed.Add(2500 * time.Millisecond))) // what was found then no longer counts
+	began = time.Now()
+	if _, err := db.PrincipalOfToken(ctx, token); err != nil || time.Since(began) > time.Second {
+		t.Errorf("who posts alerts is looked up: %v after %s", err, time.Since(began))
 	}
 	do(t, conn, "rollback")
 	for range 2 {

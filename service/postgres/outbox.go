@@ -30,7 +30,8 @@ func ofIncident[T any](ctx context.Context, s store, scope access.Scope, id, sql
 
 // claimSQL leases due pages and writes down the attempts in one statement. Of the pages of one incident and target one
 // is out at a time, and what tells of an acknowledgement or a resolution waits until the pages before it have ended; a
-// page in the pause before its next try does not hold up further steps.
+// page in the pause before its next try does not hold up further steps. A target whose provider asked to be left alone
+// waits without holding up others.
 const claimSQL = `
 with due as (
     select p.tenant_id, p.id
@@ -40,8 +41,12 @@ with due as (
             select from pages o
             where (o.tenant_id, o.incident_id, o.target_key) = (p.tenant_id, p.incident_id, p.target_key) and o.id <> p.id
                 and ((o.state = 'sending' and (o.id < p.id or o.lease_until > clock_timestamp()))
-                    or (o.state = 'pending' and o.id < p.id and (o.next_at <= clock_timestamp() or p.action <> 'trigger'))))
-    order by p.next_at, p.id
+                    or (o.state = 'pending' and o.id < p.id and (o.action <> 'update' or p.action <> 'trigger')
+                        and (o.next_at <= clock_timestamp() or p.action <> 'trigger'))))
+        and not exists (
+            select from targets t
+            where (t.tenant_id, t.target_key) = (p.tenant_id, p.target_key) and t.blocked_until > clock_timestamp())
+    order by p.priority, p.next_at, p.id
     limit @most
     for no key update of p skip locked
 ), claimed as (
@@ -49,15 +54,19 @@ with due as (
     from due where (p.tenant_id, p.id) = (due.tenant_id, due.id)
     returning p.*
 ), tried as (
-    insert into attempts (tenant_id, page_id, incident_id, number, provider, started_at)
-    select c.tenant_id, c.id, c.incident_id, c.attempts, (select key from jsonb_each(c.target) where value <> 'null' limit 1), clock_timestamp()
+    insert into attempts (tenant_id, page_id, incident_id, number, target_key, provider, started_at)
+    select c.tenant_id, c.id, c.incident_id, c.attempts, c.target_key, (select key from jsonb_each(c.target) where value <> 'null' limit 1), clock_timestamp()
     from claimed c
     returning *
 )
 select c.id, c.incident_id, c.tenant_id, c.action, c.step, c.loop, c.target, c.dedup_key, c.state, c.attempts, c.next_at,
-    c.created_at, c.trace, a.id, a.number, a.provider, a.started_at
+    c.created_at, c.trace, c.text, c.fallback, a.id, a.number, a.provider, a.started_at, coalesce((
+        select e.provider_id from attempts e join pages q on (q.tenant_id, q.id) = (e.tenant_id, e.page_id)
+        where (e.tenant_id, e.incident_id, e.outcome) = (c.tenant_id, c.incident_id, 'sent') and e.provider_id <> ''
+            and (q.target_key, q.action) = (c.target_key, 'trigger')
+        order by e.id limit 1), '') as thread
 from claimed c join tried a on (a.tenant_id, a.page_id) = (c.tenant_id, c.id)
-order by c.next_at, c.id`
+order by c.priority, c.next_at, c.id`
 
 const claimedIncidentsSQL = `
 select ` + incidentColumns + ` from incidents
@@ -69,12 +78,15 @@ func (d *DB) ClaimDue(ctx context.Context, most int, lease time.Duration) ([]inc
 		return nil, nil
 	}
 	var claims []incidents.Claim
-	err := d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, _ time.Time) (err error) {
+	err := d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) (err error) {
 		claims, err = rows(ctx, tx, claimSQL, pgx.NamedArgs{"most": most, "lease": lease}, scanClaim)
 		if err != nil || len(claims) == 0 {
 			return err
 		}
-		return withIncidents(ctx, tx, claims)
+		if err := withIncidents(ctx, tx, claims); err != nil {
+			return err
+		}
+		return withTargets(ctx, tx, claims, now)
 	})
 	if err != nil {
 		return nil, explain(ctx, err, "claim pages")
@@ -85,7 +97,7 @@ func (d *DB) ClaimDue(ctx context.Context, most int, lease time.Duration) ([]inc
 func scanClaim(row pgx.CollectableRow) (c incidents.Claim, err error) {
 	p, a := &c.Page, &c.Attempt
 	err = row.Scan(&p.ID, &p.Incident, &p.Tenant, &p.Action, &p.Step, &p.Loop, &p.Target, &p.DedupKey, &p.State, &p.Attempts,
-		&p.NextAt, &p.CreatedAt, &p.Trace, &a.ID, &a.Number, &a.Provider, &a.StartedAt)
+		&p.NextAt, &p.CreatedAt, &p.Trace, &p.Text, &p.Fallback, &a.ID, &a.Number, &a.Provider, &a.StartedAt, &c.Thread)
 	a.Page, a.Incident, a.Tenant = p.ID, p.Incident, p.Tenant
 	return c, err
 }
@@ -136,6 +148,10 @@ func (d *DB) Finish(ctx context.Context, c incidents.Claim, a incidents.Attempt,
 	}
 	var overtaken bool
 	err := d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
+		before, err := lockOfPage(ctx, tx, c.Page)
+		if err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, finishPageSQL, args)
 		if err != nil {
 			return err
@@ -144,7 +160,12 @@ func (d *DB) Finish(ctx context.Context, c incidents.Claim, a incidents.Attempt,
 		batch := &pgx.Batch{}
 		batch.Queue(finishAttemptSQL, args)
 		if !overtaken {
-			writes{batch}.event(c.Entry(a, retryIn, now))
+			if err := concluded(ctx, tx, writes{batch}, c, a, retryIn, now); err != nil {
+				return err
+			}
+			if err := tried(ctx, tx, writes{batch}, before, c.Page, a, now); err != nil {
+				return err
+			}
 			announce(batch, Change{Topic: TopicIncident, Tenant: c.Page.Tenant, ID: c.Page.Incident})
 		}
 		return send(ctx, tx, batch)

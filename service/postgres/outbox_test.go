@@ -20,14 +20,16 @@ type seed struct{ conn *pgx.Conn }
 
 func (s seed) Add(t testing.TB, i incidents.Incident, pages ...incidents.Page) []int64 {
 	do(t, s.conn, `insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url, policy,
-		step, loop, started_at, opened_at, acknowledged_by, resolved_by, updated_at, trace)
-		values ($1, $2, $3, $4, '', $5, $6, '', '', '{}', '', $7, 0, 0, $8, $8, '', '', $8, '') on conflict do nothing`,
-		i.Tenant, i.ID, i.GroupKey, i.Title, i.Severity, i.State, i.Policy, i.StartedAt)
+		step, loop, started_at, opened_at, acknowledged_by, resolved_by, updated_at, trace, fallback_at)
+		values ($1, $2, $3, $4, '', $5, $6, '', '', '{}', '', $7, $9, $10, $8, $8, '', '', $8, '', $11) on conflict do nothing`,
+		i.Tenant, i.ID, i.GroupKey, i.Title, i.Severity, i.State, i.Policy, i.StartedAt, i.Step, i.Loop, i.FallbackAt)
 	ids := make([]int64, len(pages))
 	for n, p := range pages {
-		ids[n] = value[int64](t, s.conn, `insert into pages (tenant_id, incident_id, action, step, loop, target, target_key, dedup_key, state, next_at, created_at, trace)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '') returning id`,
-			p.Tenant, p.Incident, p.Action, p.Step, p.Loop, p.Target, p.Target.Key(), p.DedupKey, p.State, p.NextAt, p.CreatedAt)
+		ids[n] = value[int64](t, s.conn, `insert into pages (tenant_id, incident_id, action, step, loop, target, target_key, dedup_key, state, next_at, created_at, trace,
+			priority)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '', $12) returning id`,
+			p.Tenant, p.Incident, p.Action, p.Step, p.Loop, p.Target, p.Target.Key(), p.DedupKey, p.State, p.NextAt, p.CreatedAt,
+			p.Priority())
 	}
 	return ids
 }
@@ -93,7 +95,7 @@ func TestEightClaimersNeverShareAPage(t *testing.T) {
 	t.Parallel()
 	db, conn := openBoth(t)
 	for n := range 60 {
-		receive(t, db, alert(fmt.Sprintf("Down%d", n), "critical"))
+		receive(t, db, alert("Down", "critical", "service", fmt.Sprint(n)))
 	}
 	var (
 		mu   sync.Mutex
@@ -165,7 +167,7 @@ func TestAnAcknowledgementDropsWhatWasNotSentAndTellsWhoWas(t *testing.T) {
 	two := incidents.Router{Default: "both", Policies: map[string]incidents.Policy{"both": {
 		Name: "both", Steps: []incidents.Step{{Targets: []incidents.Target{mail("ana"), mail("bo"), mail("cy")}}},
 	}}}
-	if err := db.ReceiveAlerts(ctx, responder, one(alert("Down", "critical")), two); err != nil {
+	if err := db.ReceiveAlerts(ctx, responder, one(alert("Down", "critical")), postgres.Routing{Router: two}); err != nil {
 		t.Fatal(err)
 	}
 	claims := must(db.ClaimDue(ctx, 2, lease))(t)
@@ -200,12 +202,13 @@ func TestAnAcknowledgementDropsWhatWasNotSentAndTellsWhoWas(t *testing.T) {
 
 func TestAPageInThePauseBeforeItsNextTryIsLookedAtOnceWhenItsIncidentEnds(t *testing.T) {
 	t.Parallel()
-	db := open(t)
+	db, conn := openBoth(t)
 	a := alert("Down", "critical")
 	receive(t, db, a)
 	finish(t, db, claim(t, db, 1)[0], incidents.OutcomeRetry) // due in an hour
 	claim(t, db, 0)
 	receive(t, db, ended(a))
+	calm(t, db, conn)
 	c := claim(t, db, 1)[0]
 	if c.Page.Action != incidents.ActionTrigger || c.Incident.State != incidents.Resolved {
 		t.Errorf("claimed %s of an incident that is %s", c.Page.Action, c.Incident.State)
@@ -267,7 +270,7 @@ func TestWaitEndsSoonAfterAPageIsWritten(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	time.AfterFunc(50*time.Millisecond, func() { _ = db.ReceiveAlerts(ctx, responder, one(alert("Down", "critical")), router) })
+	time.AfterFunc(50*time.Millisecond, func() { _ = db.ReceiveAlerts(ctx, responder, one(alert("Down", "critical")), routing) })
 	if err := db.Wait(ctx, 20*time.Second); err != nil {
 		t.Fatal(err)
 	}

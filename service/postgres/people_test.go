@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -204,5 +205,38 @@ func TestAPITokens(t *testing.T) {
 	before := must(db.Audit(ctx, acme, postgres.AuditFilter{Before: records[0].ID}))(t)
 	if len(before) != 1 || before[0].Action != "token.create" {
 		t.Errorf("audit before it: %+v", before)
+	}
+}
+
+// TestARevokedTokenIsRefusedByEveryReplica uses a token on one replica while another revokes it.
+func TestARevokedTokenIsRefusedByEveryReplica(t *testing.T) {
+	t.Parallel()
+	url := server.Database(t)
+	var replicas [2]*postgres.DB
+	for n := range replicas {
+		replicas[n] = must(postgres.Open(t.Context(), postgres.Config{URL: url}))(t)
+		defer replicas[n].Close()
+	}
+	listening, ctx := make(chan struct{}), t.Context()
+	var once sync.Once
+	go func() { _ = replicas[0].Listen(ctx, func(postgres.Change) { once.Do(func() { close(listening) }) }) }()
+	<-listening
+	plain, made, err := replicas[0].CreateToken(ctx, operator, "ci", access.Responder, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(replicas[0].PrincipalOfToken(ctx, plain))(t)
+	began := time.Now()
+	if err := replicas[1].RevokeToken(ctx, operator, made.ID); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		_, err := replicas[0].PrincipalOfToken(ctx, plain)
+		if fault.Is(err, fault.Unauthorized) {
+			break
+		}
+		if err != nil || time.Since(began) > 1500*time.Millisecond {
+			t.Fatalf("%v after %s", err, time.Since(began))
+		}
 	}
 }

@@ -22,7 +22,7 @@ func fill(t *testing.T, db *postgres.DB) {
 	t.Helper()
 	ctx := context.Background()
 	for _, who := range []access.Principal{operator, acme, globex} {
-		if err := db.ReceiveAlerts(ctx, who, one(alert("Down", "critical", "of", who.Tenant)), router); err != nil {
+		if err := db.ReceiveAlerts(ctx, who, one(alert("Down", "critical", "of", who.Tenant)), routing); err != nil {
 			t.Fatal(err)
 		}
 		must(db.CreateUser(ctx, who, postgres.User{Email: "u@" + who.Tenant + "x.example", Role: access.Viewer}, "correct horse battery"))(t)

@@ -98,8 +98,10 @@ func (d *DB) RevokeToken(ctx context.Context, who access.Principal, id string) e
 		}
 		batch := &pgx.Batch{}
 		record(batch, who, revoked[0].Tenant, "token.revoke", "token/"+id, map[string]any{"name": revoked[0].Name})
+		announce(batch, Change{Topic: topicToken})
 		return send(ctx, tx, batch)
 	})
+	d.bearers.forgetAll()
 	return explain(ctx, err, "revoke a token")
 }
 
@@ -111,9 +113,14 @@ const touchTokenSQL = `
 update tokens set last_used_at = now()
 where token_hash = @hash and coalesce(last_used_at < now() - @touch::interval, true)`
 
-// PrincipalOfToken returns who the token stands for. An unknown or revoked one is a fault.Unauthorized.
+// PrincipalOfToken returns who the token stands for. An unknown or revoked one is a fault.Unauthorized. One that was looked
+// up a moment ago is not looked up again.
 func (d *DB) PrincipalOfToken(ctx context.Context, token string) (access.Principal, error) {
-	args := pgx.NamedArgs{"hash": credential.HashToken(token), "touch": touchAfter}
+	hash := credential.HashToken(token)
+	if who, fresh := d.bearers.fresh("token:"+hash, time.Now()); fresh {
+		return who, nil
+	}
+	args := pgx.NamedArgs{"hash": hash, "touch": touchAfter}
 	return d.principal(ctx, "token:", tokenSQL, touchTokenSQL, args, "the API token is not known, or was revoked")
 }
 

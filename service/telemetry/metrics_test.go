@@ -80,8 +80,8 @@ func TestPagesAreCountedFromTheStart(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
 	m := NewPageMetrics(reg)
-	if n := testutil.CollectAndCount(m.pages); n != 4*3*4 {
-		t.Errorf("%d series before the first page, want 48", n)
+	if n := testutil.CollectAndCount(m.pages); n != len(pageProviders)*len(pageActions)*len(pageOutcomes) {
+		t.Errorf("%d series before the first page, want %d", n, len(pageProviders)*len(pageActions)*len(pageOutcomes))
 	}
 	m.Attempted("pagerduty", incidents.ActionTrigger, "retry", time.Second, 2*time.Second)
 	m.Attempted("pagerduty", incidents.ActionTrigger, "sent", time.Second, 20*time.Second)

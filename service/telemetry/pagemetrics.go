@@ -8,10 +8,12 @@ import (
 )
 
 var (
-	pageProviders = []string{"pagerduty", "slack", "email", "webhook"}
-	pageActions   = []incidents.Action{incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve}
-	pageOutcomes  = []string{incidents.OutcomeSent, incidents.OutcomeRetry, incidents.OutcomeFailed, incidents.OutcomeCanceled}
-	pageBuckets   = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60, 300, 900}
+	pageProviders = []string{
+		"pagerduty", "slack", "teams", "googlechat", "email", "sms", "voice", "ntfy", "pushover", "opsgenie", "webhook",
+	}
+	pageActions  = []incidents.Action{incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve, incidents.ActionUpdate}
+	pageOutcomes = []string{incidents.OutcomeSent, incidents.OutcomeRetry, incidents.OutcomeFailed, incidents.OutcomeCanceled}
+	pageBuckets  = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60, 300, 900}
 )
 
 // PageMetrics count the pages we send. They are an incidents.PageObserver.

@@ -181,6 +181,7 @@ func pagesToSee(t *testing.T) map[string]string {
 	full, empty, failing := newWorld(), newWorld(), newWorld()
 	empty.empty = true
 	failing.failing = errEngine
+	full.silence()
 	base := serve(t, full, ada).url
 	quiet, broken := serve(t, empty, ada).url, serve(t, failing, ada).url
 	customer, gate := serve(t, newWorld(), acme).url, serve(t, newWorld(), access.Principal{}).url
@@ -188,6 +189,7 @@ func pagesToSee(t *testing.T) map[string]string {
 	return map[string]string{
 		"overview": base + "/", "overview-empty": quiet + "/", "overview-failing": broken + "/", "overview-tenant": customer + "/",
 		"slo": base + "/slos/shop-availability?tenant=acme", "slo-idle": base + "/slos/search-freshness", "slo-day": base + "/slos/shop-availability?tenant=globex&range=24h",
+		"alerts": base + "/alerts", "alerts-filter": base + "/alerts?filter=service%3Dshop", "alerts-wrong": base + "/alerts?filter=%3D", "silences": base + "/silences?filter=service%3Dshop",
 		"incidents": base + "/incidents", "incident": base + "/incidents/" + id, "incident-failing": broken + "/incidents/" + id,
 		"incident-resolved": base + "/incidents/40", "postmortem": base + "/incidents/" + id + "/postmortem",
 		"reports": base + "/reports?tenant=acme", "runbook": base + "/runbooks/error-budget-burn",

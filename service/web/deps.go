@@ -28,6 +28,7 @@ type Deps struct {
 	Insight     Insight
 	Definitions Definitions
 	Corrections Corrections // nil: pages know of none
+	Alerts      Alerts      // nil: there are no pages of alerts and silences
 	Changes     Changes     // nil: pages know of none
 	// Runbook returns the Markdown of an embedded runbook; false where there is none of that name.
 	Runbook func(name string) (string, bool)
@@ -51,6 +52,7 @@ type Incidents interface {
 	Timeline(ctx context.Context, scope access.Scope, id string) ([]incidents.Event, error)
 	Attempts(ctx context.Context, scope access.Scope, id string) ([]incidents.Attempt, error)
 	Acknowledge(ctx context.Context, who access.Principal, id string) (incidents.Incident, error)
+	EscalateNow(ctx context.Context, who access.Principal, id string) (incidents.Incident, error)
 	Resolve(ctx context.Context, who access.Principal, id, reason string) (incidents.Incident, error)
 	Note(ctx context.Context, who access.Principal, id, text string) (incidents.Incident, error)
 }

@@ -18,10 +18,14 @@ type flash struct {
 
 var flashes = map[string]flash{
 	"acknowledged": {"Acknowledged. You are on it; nobody else will be paged for this.", true},
+	"escalated":    {"Escalated. The next step is paged now.", true},
 	"resolved":     {"Resolved. Everyone who was paged is told.", true},
 	"noted":        {"Your note is on the timeline.", true},
 	"corrected":    {"Added. The figures count it from now on.", true},
 	"uncorrected":  {"Revoked. The figures are as if it had never been.", true},
+	"silenced":     {"Silenced. What it matches pages nobody until it ends.", true},
+	"unsilenced":   {"Expired. What still fires pages from now on.", true},
+	"over":         {"Nothing was silenced: the alert fires no more.", false},
 	"conflict":     {"That was not possible: the incident changed in the meantime. This is how it stands now.", false},
 	"empty":        {"Nothing was added: the note was empty or too long (10,000 characters at most).", false},
 }

@@ -210,6 +210,8 @@ var marks = map[incidents.EventKind]string{
 	incidents.EventPageFailed: "bad", incidents.EventExhausted: "bad", incidents.EventNobody: "bad",
 	incidents.EventPageCanceled: "quiet", incidents.EventAcknowledged: "person", incidents.EventNote: "note",
 	incidents.EventResolved: "done", incidents.EventChange: "note", incidents.EventPostmortem: "bad",
+	incidents.EventFlapping: "fire", incidents.EventHeld: "quiet", incidents.EventReleased: "page", incidents.EventFallback: "page",
+	incidents.EventUnreachable: "bad", incidents.EventReached: "page", incidents.EventTargetBroken: "bad", incidents.EventUndelivered: "bad",
 }
 
 // eventRows shows the newest first: on a phone at night the last thing that happened matters most.
@@ -239,6 +241,15 @@ func (s *site) acknowledge(c *fiber.Ctx, who access.Principal) error {
 	id := c.Params("id")
 	_, err := s.Incidents.Acknowledge(c.UserContext(), who, id)
 	return s.after(c, backTo(c, id), "acknowledged", err)
+}
+
+func (s *site) escalate(c *fiber.Ctx, who access.Principal) error {
+	if err := requireOperator(who, access.Responder); err != nil {
+		return err
+	}
+	id := c.Params("id")
+	_, err := s.Incidents.EscalateNow(c.UserContext(), who, id)
+	return s.after(c, backTo(c, id), "escalated", err)
 }
 
 func (s *site) resolve(c *fiber.Ctx, who access.Principal) error {

@@ -126,6 +126,7 @@ func sound(t *testing.T, name string, a answer) {
 var allPages = []string{
 	"/", "/slos/shop-availability", "/slos/shop-availability?tenant=globex", "/slos/shop-availability?tenant=acme&range=1h", "/slos/shop-checkout-latency",
 	"/slos/search-freshness", "/incidents", "/incidents?state=open", "/incidents?state=resolved&before=20", "/incidents?state=nonsense&before=x",
+	"/alerts", "/alerts?state=suppressed", "/alerts?filter=severity%3D~%22c.*%22", "/alerts?filter=%3D%3D", "/silences", "/silences?filter=a%3Db",
 	"/incidents/42", "/incidents/41", "/incidents/40", "/incidents/42/postmortem", "/reports", "/reports?tenant=globex&month=2026-10",
 	"/runbooks/error-budget-burn", "/sign-in",
 }
@@ -209,7 +210,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	w.events[w.incidents[0].ID] = []incidents.Event{{At: w.now, Kind: incidents.EventNote, Actor: "user:1", Name: hostile, Text: hostile}}
 	w.statuses[0].Name, w.statuses[0].Service, w.statuses[0].SLO = hostile, hostile, hostile
 	app := w.app(as(access.Principal{ID: "user:1", Name: hostile, Role: access.Admin}))
-	for _, path := range []string{"/", "/incidents", "/incidents/42", "/incidents/42/postmortem", "/slos/" + url.PathEscape(hostile), "/incidents?slo=" + url.QueryEscape(hostile), "/runbooks/" + url.PathEscape(hostile), "/reports?tenant=" + url.QueryEscape(hostile)} {
+	for _, path := range []string{"/", "/incidents", "/incidents/42", "/incidents/42/postmortem", "/alerts?filter=" + url.QueryEscape(hostile), "/silences?filter=" + url.QueryEscape(hostile), "/slos/" + url.PathEscape(hostile), "/incidents?slo=" + url.QueryEscape(hostile), "/runbooks/" + url.PathEscape(hostile), "/reports?tenant=" + url.QueryEscape(hostile)} {
 		a := get(t, app, path)
 		sound(t, path, a)
 		for _, bad := range []string{"<script>alert", "<img"} {
@@ -234,7 +235,7 @@ func TestWhoMayAct(t *testing.T) {
 				t.Errorf("%s of %q on %s: offers to acknowledge: %v", c.who.Role, c.who.Tenant, path, !c.acts)
 			}
 		}
-		for _, action := range []string{"acknowledge", "resolve", "notes"} {
+		for _, action := range []string{"acknowledge", "escalate", "resolve", "notes"} {
 			a := post(t, app, "/incidents/"+w.incidents[0].ID+"/"+action, url.Values{"text": {"x"}})
 			if done := a.StatusCode == http.StatusSeeOther; done != c.acts {
 				t.Errorf("%s of %q may %s: %v (%d)", c.who.Role, c.who.Tenant, action, done, a.StatusCode)

@@ -52,8 +52,15 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 	app.Get("/incidents/:id/postmortem", s.signedIn(s.postmortem))
 	app.Get("/incidents/:id/postmortem.md", s.signedIn(s.postmortemFile))
 	app.Post("/incidents/:id/acknowledge", s.signedIn(s.acknowledge))
+	app.Post("/incidents/:id/escalate", s.signedIn(s.escalate))
 	app.Post("/incidents/:id/resolve", s.signedIn(s.resolve))
 	app.Post("/incidents/:id/notes", s.signedIn(s.note))
+	if s.Alerts != nil {
+		app.Get("/alerts", s.signedIn(s.alertList))
+		app.Get("/silences", s.signedIn(s.silenceList))
+		app.Post("/silences", s.signedIn(s.addSilence))
+		app.Post("/silences/:id/expire", s.signedIn(s.expireSilence))
+	}
 	app.Get("/reports", s.signedIn(s.reports))
 	app.Get("/runbooks/:name", s.signedIn(s.runbook))
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
@@ -31,6 +32,8 @@ type world struct {
 	asked     []incidents.Filter
 	listeners map[chan string]bool
 	added     []slo.Correction
+	silences  []alerting.Silence
+	alerts    []alerting.Alert
 }
 
 var (
@@ -45,6 +48,7 @@ func newWorld() *world {
 	w := &world{now: time.Date(2026, 11, 23, 14, 27, 5, 0, time.UTC), events: map[string][]incidents.Event{}, listeners: map[chan string]bool{}}
 	w.fillPromises()
 	w.fillIncidents()
+	w.fillAlerts()
 	return w
 }
 
@@ -244,6 +248,16 @@ func (w *world) Acknowledge(_ context.Context, who access.Principal, id string) 
 	})
 }
 
+func (w *world) EscalateNow(_ context.Context, who access.Principal, id string) (incidents.Incident, error) {
+	return w.change(id, func(i *incidents.Incident) (incidents.Event, error) {
+		if i.State == incidents.Resolved {
+			return incidents.Event{}, fault.New(fault.Conflict, "incident %d is resolved", i.Number)
+		}
+		i.State, i.Step = incidents.Triggered, i.Step+1
+		return incidents.Event{Kind: incidents.EventEscalated, Actor: who.ID, Name: who.Name, Text: "Escalated by " + who.Name + "."}, nil
+	})
+}
+
 func (w *world) Resolve(_ context.Context, who access.Principal, id, reason string) (incidents.Incident, error) {
 	return w.change(id, func(i *incidents.Incident) (incidents.Event, error) {
 		i.State, i.ResolvedBy, i.ResolvedAt = incidents.Resolved, who.Name, at(w.now)
@@ -411,7 +425,7 @@ func (w *world) app(who func(*fiber.Ctx) access.Principal) *fiber.App {
 		return c.Next()
 	})
 	err := Mount(app, Config{CookieName: "nines_session", BaseURL: "http://localhost", Version: "1.0.0"},
-		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Now: func() time.Time { return w.now }})
+		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Now: func() time.Time { return w.now }})
 	if err != nil {
 		panic(err)
 	}

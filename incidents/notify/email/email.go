@@ -39,7 +39,8 @@ func New(address, from string) (*Notifier, error) {
 func readAddress(address string) (server, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Hostname() == "" || (u.Scheme != "smtp" && u.Scheme != "smtps") {
-		return server{}, fault.New(fault.Invalid, "the mail server's address is not like smtp://user:password@mail.example.com:587 or smtps://mail.example.com")
+		return server{}, fault.New(fault.Invalid,
+			"the mail server's address is not like smtp://user:password@mail.example.com:587 or smtps://mail.example.com")
 	}
 	s := server{host: u.Hostname(), port: u.Port(), implicitTLS: u.Scheme == "smtps"}
 	if s.port == "" {

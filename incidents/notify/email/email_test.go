@@ -274,3 +274,100 @@ func TestAnAddressThatCannotBeUsedIsRefusedWithoutShowingIt(t *testing.T) {
 		t.Errorf("sender nobody: %v", err)
 	}
 }
+
+func TestLaterMailsAnswerTheFirst(t *testing.T) {
+	t.Parallel()
+	s := newMailServer(t, &mailServer{})
+	first, err := send(t, "smtp://"+s.addr, note(incidents.ActionTrigger, "ana@example.com"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for thread, want := range map[string]string{
+		first.ProviderID: first.ProviderID, first.ProviderID + "; refused: bo@example.com": first.ProviderID,
+		"": "", "SM123": "", "<a@b>\r\nBcc: eve@example.com": "",
+	} {
+		over := note(incidents.ActionResolve, "ana@example.com")
+		over.Thread = thread
+		if _, err := send(t, "smtp://"+s.addr, over); err != nil {
+			t.Fatal(err)
+		}
+		sent := s.sent()
+		m, _, _ := read(t, sent[len(sent)-1].data)
+		if got := m.Header.Get("In-Reply-To"); got != want || m.Header.Get("Bcc") != "" {
+			t.Errorf("thread %q: In-Reply-To %q; want %q", thread, got, want)
+		}
+		if references := m.Header.Get("References"); !strings.HasSuffix(references, want) || references == "" {
+			t.Errorf("thread %q: References %q", thread, references)
+		}
+	}
+}
+
+func TestNoLineIsLongerThanMailAllows(t *testing.T) {
+	t.Parallel()
+	s := newMailServer(t, &mailServer{})
+	n := note(incidents.ActionTrigger, "ana@example.com")
+	n.Incident.Title, n.Incident.Tenant, n.Incident.Service = strings.Repeat("🔥", 500), strings.Repeat("ü", 500), strings.Repeat("x", 5000)
+	n.Incident.Summary = strings.Repeat("y", 20_000) + "\xff\r\x00"
+	n.Incident.RunbookURL = "https://runbooks.example.com/" + strings.Repeat("z", 1900)
+	if _, err := send(t, "smtp://"+s.addr, n); err != nil {
+		t.Fatal(err)
+	}
+	data := s.sent()[0].data
+	for line := range strings.SplitSeq(data, "\r\n") {
+		if len(line) > 200 || strings.ContainsAny(line, "\r\n") {
+			t.Errorf("a line of %d bytes: %.100q", len(line), line)
+		}
+	}
+	m, _, _ := read(t, data)
+	if subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject")); err != nil || !strings.Contains(subject, "#12 🔥🔥") {
+		t.Errorf("subject %q, %v", subject, err)
+	}
+}
+
+func TestATitleThatLooksEncodedIsShownAsItIs(t *testing.T) {
+	t.Parallel()
+	s := newMailServer(t, &mailServer{})
+	n := note(incidents.ActionTrigger, "ana@example.com")
+	n.Incident.Title = "=?utf-8?q?x=0D=0ABcc:_eve@example.com?="
+	if _, err := send(t, "smtp://"+s.addr, n); err != nil {
+		t.Fatal(err)
+	}
+	m, _, _ := read(t, s.sent()[0].data)
+	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
+	if want := "[critical] acme #12 = ?utf-8?q?x=0D=0ABcc:_eve@example.com?="; err != nil || subject != want {
+		t.Errorf("subject %q, %v; want %q", subject, err, want)
+	}
+}
+
+func TestAnAlertsLinkThatIsNoneIsLeftOut(t *testing.T) {
+	t.Parallel()
+	s := newMailServer(t, &mailServer{})
+	n := note(incidents.ActionTrigger, "ana@example.com")
+	n.Incident.RunbookURL = "javascript:alert(1)"
+	if _, err := send(t, "smtp://"+s.addr, n); err != nil {
+		t.Fatal(err)
+	}
+	if _, text, html := read(t, s.sent()[0].data); strings.Contains(text+html, "javascript") || strings.Contains(html, "Runbook") {
+		t.Errorf("text %s\nHTML %s", text, html)
+	}
+}
+
+func TestAConversationThatBreaksOffIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"EHLO", "MAIL", "RCPT", "DATA"} {
+		cut := newMailServer(t, &mailServer{cutAt: verb})
+		if _, err := send(t, "smtp://"+cut.addr, note(incidents.ActionTrigger, "ana@example.com")); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("cut at %s: %v; want unavailable", verb, err)
+		}
+		mute := newMailServer(t, &mailServer{mute: verb})
+		notifier, err := email.New("smtp://"+mute.addr, "nines@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		if _, err := notifier.Send(ctx, note(incidents.ActionTrigger, "ana@example.com")); !fault.Is(err, fault.Timeout) {
+			t.Errorf("mute at %s: %v; want timeout", verb, err)
+		}
+		cancel()
+	}
+}

@@ -20,6 +20,8 @@ type mailServer struct {
 	refuse map[string]string // command or recipient to the reply instead of the usual one
 	cert   *tls.Config       // for STARTTLS
 	silent bool              // accepts connections and says nothing
+	cutAt  string            // command at which the connection is cut instead of an answer
+	mute   string            // command that is never answered
 	// implicit starts TLS before the first byte.
 	implicit bool
 	mu       sync.Mutex
@@ -92,6 +94,13 @@ func (s *mailServer) talk(conn net.Conn) {
 		line = strings.TrimRight(line, "\r\n")
 		s.note(line)
 		verb := strings.ToUpper(strings.SplitN(line, " ", 2)[0])
+		if verb == s.cutAt {
+			return
+		}
+		if verb == s.mute {
+			_, _ = lines.ReadString('\n')
+			return
+		}
 		if reply, refused := s.refuse[verb]; refused {
 			say(reply)
 			continue

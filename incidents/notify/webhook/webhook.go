@@ -1,24 +1,21 @@
 // Package webhook posts incidents to any HTTP endpoint, signed as Standard Webhooks describes
-// (https://www.standardwebhooks.com). It leaves out what the receiver makes of them.
+// (https://www.standardwebhooks.com), and verifies such webhooks for receivers written in Go. It leaves out what a
+// receiver makes of them.
 package webhook
 
 import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify"
 	"github.com/nines-sre/nines/internal/fault"
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"go.opentelemetry.io/otel/propagation"
 )
 
@@ -61,11 +58,8 @@ type Page struct {
 	Round  int    `json:"round"` // 1-based
 }
 
-// Bounds of a signing secret, in bytes, as Standard Webhooks asks for.
-const (
-	minSecret = 24
-	maxSecret = 64
-)
+// timeout bounds one attempt, so that a slow receiver is tried again rather than waited for.
+const timeout = 5 * time.Second
 
 // Notifier posts signed webhooks. It is safe for concurrent use.
 type Notifier struct {
@@ -78,52 +72,63 @@ func New(baseDir string) *Notifier {
 	return &Notifier{baseDir: baseDir, transport: notify.NewTransport()}
 }
 
-// Send implements incidents.Notifier. A 2xx is accepted; 408, 425, 429, 5xx and no answer are tried again; every other
-// answer is final, redirects included. The receipt's ProviderID is the webhook-id.
+// Send implements incidents.Notifier. A 2xx within five seconds is accepted; 408, 425, 429, 5xx and no answer are tried
+// again; every other answer is final, redirects included. The receipt's ProviderID is the webhook-id.
 func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incidents.Receipt, error) {
 	target := note.Page.Target.Webhook
 	if target == nil {
 		return incidents.Receipt{}, fault.New(fault.Invalid, "the page is not for a webhook")
 	}
-	signer, err := n.signer(target.Secret)
+	secrets, err := n.secrets(*target)
 	if err != nil {
 		return incidents.Receipt{}, err
 	}
-	request, err := newRequest(ctx, target.URL, note, signer)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	request, err := newRequest(ctx, target.URL, note, secrets)
 	if err != nil {
 		return incidents.Receipt{}, err
 	}
 	exchange := notify.NewExchange(n.transport)
-	resp, err := exchange.Client().Do(request)
-	if err == nil {
-		resp.Body.Close()
-	}
-	receipt := incidents.Receipt{StatusCode: exchange.Status, ProviderID: request.Header.Get(standardwebhooks.HeaderWebhookID)}
+	err = exchange.Do(request)
+	receipt := incidents.Receipt{StatusCode: exchange.Status, ProviderID: request.Header.Get(headerID)}
 	// What the endpoint says in its body stays out: it is anybody's text.
 	return receipt, exchange.Fault(ctx, "the webhook", "", err)
 }
 
-func (n *Notifier) signer(s incidents.Secret) (*standardwebhooks.Webhook, error) {
-	secret, err := notify.Resolve(s, n.baseDir)
+// secrets returns the secret in force and, where it can be had, the one before it. That one is for a receiver that has
+// not changed over yet; a page must not wait for it.
+func (n *Notifier) secrets(t incidents.WebhookTarget) ([]secret, error) {
+	current, err := n.secret(t.Secret)
 	if err != nil {
 		return nil, err
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err != nil || len(key) < minSecret || len(key) > maxSecret {
-		return nil, fault.New(fault.Invalid, "the secret %s is not a signing secret: base64 of %d to %d bytes, with or without whsec_ before it", s, minSecret, maxSecret)
+	out := []secret{current}
+	if t.Previous == (incidents.Secret{}) {
+		return out, nil
 	}
-	return standardwebhooks.NewWebhookRaw(key)
+	if previous, err := n.secret(t.Previous); err == nil && previous.text != current.text {
+		out = append(out, previous)
+	}
+	return out, nil
 }
 
-func newRequest(ctx context.Context, url string, note incidents.Notification, signer *standardwebhooks.Webhook) (*http.Request, error) {
+func (n *Notifier) secret(s incidents.Secret) (secret, error) {
+	text, err := notify.Resolve(s, n.baseDir)
+	if err != nil {
+		return secret{}, err
+	}
+	out, err := readSecret(text)
+	if err != nil {
+		return secret{}, fault.New(fault.Invalid, "the secret %s is not a signing secret: %s", s, secretForm)
+	}
+	return out, nil
+}
+
+func newRequest(ctx context.Context, url string, note incidents.Notification, secrets []secret) (*http.Request, error) {
 	body, err := json.Marshal(payload(note))
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "the webhook's body cannot be written")
-	}
-	at, id := note.At, messageID(note.Page)
-	signature, err := signer.Sign(id, at, body)
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "the webhook cannot be signed")
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
@@ -131,9 +136,9 @@ func newRequest(ctx context.Context, url string, note incidents.Notification, si
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "Nines")
-	r.Header.Set(standardwebhooks.HeaderWebhookID, id)
-	r.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(at.Unix(), 10))
-	r.Header.Set(standardwebhooks.HeaderWebhookSignature, signature)
+	if err := sign(r.Header, messageID(note.Page), note.At, body, secrets); err != nil {
+		return nil, err
+	}
 	propagation.TraceContext{}.Inject(ctx, propagation.HeaderCarrier(r.Header))
 	return r, nil
 }
@@ -145,7 +150,8 @@ func messageID(p incidents.Page) string {
 }
 
 var typeOf = map[incidents.Action]string{
-	incidents.ActionTrigger: "incident.triggered", incidents.ActionAcknowledge: "incident.acknowledged", incidents.ActionResolve: "incident.resolved",
+	incidents.ActionTrigger: "incident.triggered", incidents.ActionAcknowledge: "incident.acknowledged",
+	incidents.ActionResolve: "incident.resolved",
 }
 
 func payload(note incidents.Notification) Payload {

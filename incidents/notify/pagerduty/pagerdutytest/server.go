@@ -42,6 +42,7 @@ type Server struct {
 	mu       sync.Mutex
 	events   []Event
 	refused  []string
+	changes  []Change
 	alerts   []*Alert
 	failures []Failure
 	always   *Failure
@@ -132,6 +133,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		answer(w, http.StatusRequestEntityTooLarge, reply{Status: "request too large", Message: "Event is larger than 512 KB"})
+		return
+	}
+	if r.Method == http.MethodPost && r.URL.Path == "/v2/change/enqueue" {
+		s.change(w, body)
 		return
 	}
 	if r.Method != http.MethodPost || r.URL.Path != "/v2/enqueue" {
