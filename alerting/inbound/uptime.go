@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 )
 
