@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/slo"
 )
 
@@ -72,6 +73,9 @@ func (c Change) check() error {
 
 // changed is a call that told one change.
 func (src Source) changed(c Change, now time.Time) (Received, error) {
+	if src.Tenant != "" {
+		return Received{}, fault.New(fault.Invalid, "body: tells of a change, which belongs to the operator; send it to an integration without a tenant")
+	}
 	c = src.fit(c, now)
 	if err := c.check(); err != nil {
 		return Received{}, err
