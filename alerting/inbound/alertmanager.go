@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/internal/fault"
@@ -45,7 +46,8 @@ func readAlertmanager(src Source, r hook.Request) (Received, error) {
 }
 
 // received reads the alerts of a group. They have labels of their own, which say what they are: the key is their
-// fingerprint, and they share incidents by name and service as if Prometheus had told them.
+// fingerprint, and they share incidents by name and service as if Prometheus had told them. One that cannot be read does
+// not lose the others.
 func (g group) received(src Source, r hook.Request) (Received, error) {
 	if len(g.Alerts) > alerting.MaxAlerts {
 		return Received{}, fault.New(fault.TooLarge, "alerts: are %d; the most in one call is %d", len(g.Alerts), alerting.MaxAlerts)
@@ -64,10 +66,19 @@ func (g group) received(src Source, r hook.Request) (Received, error) {
 		}
 		got.Alerts = append(got.Alerts, src.post(a.event(labels), r.At))
 	}
-	if g.TruncatedAlerts > 0 {
-		got.Answer = accepted(strconv.Itoa(g.TruncatedAlerts) + " alerts were cut off by the sender; set max_alerts to 0")
+	if len(got.Alerts) == 0 {
+		return got, wrong.err()
 	}
-	return got, wrong.err()
+	got.Answer = accepted(strings.Join(append(wrong.lines(), g.cutOff()...), "; "))
+	return got, nil
+}
+
+// cutOff says what the sender left out by a limit of its own.
+func (g group) cutOff() []string {
+	if g.TruncatedAlerts <= 0 {
+		return nil
+	}
+	return []string{strconv.Itoa(g.TruncatedAlerts) + " alerts were cut off by the sender; set max_alerts to 0"}
 }
 
 func (a groupedAlert) event(labels map[string]string) event {

@@ -23,3 +23,15 @@ func (ps problems) err() error {
 	}
 	return e
 }
+
+// maxLines keeps an answer about a large bad batch readable.
+const maxLines = 10
+
+// lines are the first of the problems, one line each.
+func (ps problems) lines() []string {
+	var lines []string
+	for _, p := range ps[:min(len(ps), maxLines)] {
+		lines = append(lines, p.Where+": "+p.Message)
+	}
+	return lines
+}

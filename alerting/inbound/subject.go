@@ -32,8 +32,8 @@ var (
 	bracketed = regexp.MustCompile(`(?i)^\[(` + stateWord + `)(?::[0-9]+)?\]\s*[-:]?\s*`)
 	// RESOLVED: x, Resolved in 5m 2s: x
 	announced = regexp.MustCompile(`(?i)^(` + stateWord + `)(?: (?:in|after) [0-9][0-9a-z ]{0,30})?\s*(?::|-\s)\s*`)
-	// PROBLEM Service Alert: x; only in capitals, because it may begin a sentence
-	shouted = regexp.MustCompile(`^(` + strings.ToUpper(stateWord) + `)\s+`)
+	// PROBLEM Service Alert: x; only in capitals, because it may begin a sentence, and without words as common as OK
+	shouted = regexp.MustCompile(`^(PROBLEM|RECOVERY|RESOLVED|RECOVERED|ALARM|ALERT|CRITICAL|WARNING|DOWN)\s+`)
 	// x is DOWN, is UP: x
 	stated = regexp.MustCompile(`(?i)\bis (` + stateWord + `)(\s*[:!.,]|\s*$)`)
 	// x - RESOLVED, x [OK]
@@ -73,8 +73,8 @@ func readSubject(line string) subject {
 	return s
 }
 
-// judge reads the words of state. One that begins counts before one that ends: "ALERT: backup is OK" is nobody's end,
-// but "Alert" alone before an end is how some tools head every mail.
+// judge reads the words of state. One that begins counts before one that ends, because an end that is read into words of
+// trouble would hide it.
 func (s *subject) judge(states []string) {
 	ends, begins := false, false
 	for _, word := range states {

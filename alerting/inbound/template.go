@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -145,9 +146,7 @@ func readTemplate(src Source, r hook.Request) (Received, error) {
 	if len(got.Alerts) == 0 {
 		return Received{Answer: accepted("nothing in it is an alert")}, wrong.err()
 	}
-	if len(wrong) > 0 {
-		got.Answer = accepted(strconv.Itoa(len(wrong)) + " of " + strconv.Itoa(len(items)) + " were left out, the first because " + wrong[0].Message)
-	}
+	got.Answer = accepted(strings.Join(wrong.lines(), "; "))
 	return got, nil
 }
 
