@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,9 +47,11 @@ var openItems = inbound.MappingText{
 	Severity: `{1: "critical", 2: "warning"}[item.prio]`, Labels: map[string]string{"host": "item.host.name", "shard": "item.?shard"},
 }
 
+var openMapping = sync.OnceValues(func() (*inbound.Mapping, []inbound.Problem) { return inbound.NewMapping(openItems) })
+
 func source(t testing.TB, kind string) inbound.Source {
 	t.Helper()
-	mapping, problems := inbound.NewMapping(openItems)
+	mapping, problems := openMapping()
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}

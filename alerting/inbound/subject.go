@@ -47,16 +47,7 @@ func readSubject(line string) subject {
 	line = oneLine(line, maxSummary)
 	for before := ""; before != line; {
 		before = line
-		line = strings.TrimSpace(stars.ReplaceAllString(line, ""))
-		if found := answerPrefix.FindString(line); found != "" {
-			s.answer, line = true, line[len(found):]
-		}
-		line = ticketPrefix.ReplaceAllString(line, "")
-		for _, head := range []*regexp.Regexp{bracketed, announced, shouted} {
-			if found := head.FindStringSubmatch(line); found != nil {
-				states, line = append(states, found[1]), line[len(found[0]):]
-			}
-		}
+		line, states = s.head(line, states)
 		if found := closing.FindStringSubmatchIndex(line); found != nil && found[0] > 0 {
 			states, line = append(states, strings.Trim(line[found[0]:found[1]], " -–:[].!")), line[:found[0]]
 		}
@@ -71,6 +62,25 @@ func readSubject(line string) subject {
 		s.key = strings.ToLower(states[0]) // nothing but a word of state
 	}
 	return s
+}
+
+// head takes off whatever stands before the subject proper, in any order.
+func (s *subject) head(line string, states []string) (rest string, all []string) {
+	for before := ""; before != line; {
+		before = line
+		line = strings.TrimSpace(stars.ReplaceAllString(line, ""))
+		if found := answerPrefix.FindString(line); found != "" {
+			s.answer, line = true, line[len(found):]
+			continue
+		}
+		line = ticketPrefix.ReplaceAllString(line, "")
+		for _, form := range []*regexp.Regexp{bracketed, announced, shouted} {
+			if found := form.FindStringSubmatch(line); found != nil {
+				states, line = append(states, found[1]), line[len(found[0]):]
+			}
+		}
+	}
+	return line, states
 }
 
 // judge reads the words of state. One that begins counts before one that ends, because an end that is read into words of
