@@ -54,9 +54,8 @@ func (s *sources) read(ctx context.Context, i definitions.Integration, secrets [
 		}
 	}
 	told := toldAtHook{alerts: got.Alerts, answer: got.Answer}
-	for n := range told.alerts {
-		a := told.alerts[n]
-		if i.Policy != "" && a.Annotations["nines_policy"] == "" && a.Labels["nines_policy"] == "" {
+	for _, a := range told.alerts {
+		if i.Policy != "" && a.EndsAt.After(r.At) && a.Annotations["nines_policy"] == "" && a.Labels["nines_policy"] == "" {
 			a.Annotations["nines_policy"] = i.Policy
 		}
 	}
