@@ -137,6 +137,8 @@ func readTemplate(src Source, r hook.Request) (Received, error) {
 	for n, item := range items {
 		e, ok, err := run.event(item)
 		switch {
+		case fault.Is(err, fault.TooLarge):
+			return Received{}, err
 		case err != nil:
 			wrong.add("item "+strconv.Itoa(n), "%s", fault.Public(err).Message)
 		case ok:

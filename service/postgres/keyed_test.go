@@ -7,6 +7,7 @@ import (
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/alerting/inbound"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/service/postgres"
 )
@@ -43,12 +44,12 @@ func TestAnEventsKeySaysWhichIncidentItIs(t *testing.T) {
 		t.Fatalf("another key: %d incidents", len(found))
 	}
 	tell(t, db, `{"action":"resolve","dedup_key":"k1"}`)
-	alerts := must(db.FiringAlerts(t.Context(), responder))(t)
+	alerts := must(db.Alerts(t.Context(), access.Operator(), postgres.AlertFilter{Active: true}))(t)
 	if len(alerts) != 1 || alerts[0].Labels["dedup_key"] != "k2" {
 		t.Errorf("after the end of k1: %+v", alerts)
 	}
 	tell(t, db, `{"dedup_key":"k1","name":"Slow","summary":"and again"}`)
-	if alerts := must(db.FiringAlerts(t.Context(), responder))(t); len(alerts) != 2 {
+	if alerts := must(db.Alerts(t.Context(), access.Operator(), postgres.AlertFilter{Active: true}))(t); len(alerts) != 2 {
 		t.Errorf("k1 begins again: %+v", alerts)
 	}
 }
