@@ -39,7 +39,7 @@ func readAlertmanager(src Source, r hook.Request) (Received, error) {
 		return Received{}, err
 	}
 	if g.Version != "4" {
-		return Received{}, fault.New(fault.Invalid, "version: is %q; point a webhook receiver of Alertmanager 0.5 or later here, which sends version 4",
+		return refuse("version: is %q; point a webhook receiver of Alertmanager 0.5 or later here, which sends version 4",
 			clip(string(g.Version), 20))
 	}
 	return g.received(src, r)
@@ -127,8 +127,7 @@ func readGrafana(src Source, r hook.Request) (Received, error) {
 		return Received{}, err
 	}
 	if g.Alerts == nil {
-		return Received{}, fault.New(fault.Invalid,
-			"alerts: are missing; send with a webhook contact point of Grafana Alerting (9 or later) that has no payload of its own")
+		return refuse("alerts: are missing; send with a webhook contact point of Grafana Alerting without a payload of its own")
 	}
 	return g.received(src, r)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/slo"
 )
@@ -57,7 +56,7 @@ func readArgoCD(src Source, r hook.Request) (Received, error) {
 	app, op := body.App, body.App.Status.Operation
 	outcome, known := argoPhases[strings.ToLower(string(op.Phase))]
 	if app.Metadata.Name == "" || !known {
-		return Received{}, fault.New(fault.Invalid, "app: has no name or no phase of a sync; send the Application as the documentation's template does")
+		return refuse("app: has no name or no phase of a sync; send the Application as the documentation's template does")
 	}
 	revision := string(cmp.Or(op.Result.Revision, app.Status.Sync.Revision))
 	at := op.FinishedAt.Time
@@ -65,8 +64,9 @@ func readArgoCD(src Source, r hook.Request) (Received, error) {
 		at = op.StartedAt.Time
 	}
 	return src.changed(Change{
-		Key:     strings.Join([]string{"sync", string(app.Metadata.Namespace), string(app.Metadata.Name), revision, op.StartedAt.String()}, "/"),
+		Key:     "sync/" + string(app.Metadata.Namespace+"/"+app.Metadata.Name) + "/" + revision + "/" + op.StartedAt.String(),
 		Service: cmp.Or(src.Service, string(app.Metadata.Name)), Environment: string(app.Spec.Destination.Namespace), Ref: revision,
-		Author: string(cmp.Or(op.Operation.By.Username, "argocd")), Description: string(op.Message), URL: string(body.URL), At: at, Outcome: outcome,
+		Author: string(cmp.Or(op.Operation.By.Username, "argocd")), Description: string(op.Message),
+		URL: string(body.URL), At: at, Outcome: outcome,
 	}, r.At)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/slo"
 )
 
@@ -60,7 +59,7 @@ func (c Change) check() error {
 		wrong.add("ref", "is missing; write what identifies the change, such as a commit, a release or a URL")
 	}
 	if !changeKind.MatchString(c.Kind) {
-		wrong.add("kind", "%q is not a kind of change; write a lower-case word such as deploy, config, flag or rollback", clip(c.Kind, 40))
+		wrong.add("kind", "%q is not a kind of change; write a lower-case word such as deploy, config or rollback", clip(c.Kind, 40))
 	}
 	if c.Outcome != "" && !slices.Contains(slo.Outcomes, c.Outcome) {
 		wrong.add("status", "%q is not known; write started or one of %s", clip(c.Outcome, 40), strings.Join(slo.Outcomes, ", "))
@@ -74,7 +73,7 @@ func (c Change) check() error {
 // changed is a call that told one change.
 func (src Source) changed(c Change, now time.Time) (Received, error) {
 	if src.Tenant != "" {
-		return Received{}, fault.New(fault.Invalid, "body: tells of a change, which belongs to the operator; send it to an integration without a tenant")
+		return refuse("body: tells of a change, which is the operator's; send it to an integration without a tenant")
 	}
 	c = src.fit(c, now)
 	if err := c.check(); err != nil {

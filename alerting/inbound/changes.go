@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/slo"
 )
@@ -27,7 +26,8 @@ type postedChange struct {
 // outcomes are the words for how a change went; "" is under way.
 var outcomes = map[string]string{
 	"started": "", "running": "", "in_progress": "", "pending": "", "queued": "", "waiting": "", "progressing": "", "created": "",
-	"succeeded": slo.OutcomeSucceeded, "success": slo.OutcomeSucceeded, "finished": slo.OutcomeSucceeded, "done": slo.OutcomeSucceeded,
+	"succeeded": slo.OutcomeSucceeded, "success": slo.OutcomeSucceeded,
+	"finished": slo.OutcomeSucceeded, "done": slo.OutcomeSucceeded,
 	"failed": slo.OutcomeFailed, "failure": slo.OutcomeFailed, "error": slo.OutcomeFailed,
 	"rolled-back": slo.OutcomeRolledBack, "rolled_back": slo.OutcomeRolledBack,
 	"aborted": slo.OutcomeAborted, "canceled": slo.OutcomeAborted, "cancelled": slo.OutcomeAborted, "skipped": slo.OutcomeAborted,
@@ -49,8 +49,8 @@ func readChanges(src Source, r hook.Request) (Received, error) {
 		outcome = string(p.Status) // check refuses it by name
 	}
 	c := Change{
-		Service: string(p.Service), Environment: string(p.Environment), Ref: string(p.Ref), Kind: string(p.Kind), Author: string(p.Author),
-		Description: string(p.Summary), URL: string(p.URL), At: p.At.Time, Outcome: outcome,
+		Service: string(p.Service), Environment: string(p.Environment), Ref: string(p.Ref), Kind: string(p.Kind),
+		Author: string(p.Author), Description: string(p.Summary), URL: string(p.URL), At: p.At.Time, Outcome: outcome,
 	}
 	c.Key = cmp.Or(string(p.DedupKey), hash(c.Service, c.Environment, c.Kind, c.Ref))
 	return src.changed(c, r.At)
@@ -67,12 +67,14 @@ func readPagerDutyChange(src Source, r hook.Request) (Received, error) {
 		return Received{}, err
 	}
 	if p.Payload.Summary == "" {
-		return Received{}, fault.New(fault.Invalid, "payload.summary: is missing; say in one line what changed")
+		return refuse("payload.summary: is missing; say in one line what changed")
 	}
 	details := p.Payload.CustomDetails
 	c := Change{
-		Service: string(details["service"]), Environment: string(details["environment"]), Author: string(cmp.Or(details["author"], details["user"])),
-		Description: string(p.Payload.Summary), At: p.Payload.Timestamp.Time, Outcome: slo.OutcomeSucceeded, Kind: string(details["kind"]),
+		Service: string(details["service"]), Environment: string(details["environment"]),
+		Author:      string(cmp.Or(details["author"], details["user"])),
+		Description: string(p.Payload.Summary), At: p.Payload.Timestamp.Time, Outcome: slo.OutcomeSucceeded,
+		Kind: string(details["kind"]),
 	}
 	if len(p.Links) > 0 {
 		c.URL = string(p.Links[0].Href)

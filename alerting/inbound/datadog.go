@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 )
 
@@ -31,7 +30,8 @@ type datadog struct {
 }
 
 // datadogTitle is how Datadog begins an event's title.
-var datadogTitle = regexp.MustCompile(`(?i)^\s*(?:\[P[1-5]\]\s*)?\[((?:re-)?(?:triggered|warn|no data|recovered|renotify)[^\]]*)\]\s*`)
+var datadogTitle = regexp.MustCompile(`(?i)^\s*(?:\[P[1-5]\]\s*)?` +
+	`\[((?:re-)?(?:triggered|warn|no data|recovered|renotify)[^\]]*)\]\s*`)
 
 func readDatadog(src Source, r hook.Request) (Received, error) {
 	var d datadog
@@ -44,7 +44,7 @@ func readDatadog(src Source, r hook.Request) (Received, error) {
 		title = title[len(found[0]):]
 	}
 	if strings.TrimSpace(title) == "" && d.MonitorID == "" {
-		return Received{}, fault.New(fault.Invalid, "title: is missing; keep Datadog's default payload, or take the one that the documentation recommends")
+		return refuse("title: is missing; keep Datadog's default payload, or take the one that the documentation recommends")
 	}
 	return src.one(d.event(title, strings.ToLower(transition)), r), nil
 }
@@ -54,7 +54,8 @@ func readDatadog(src Source, r hook.Request) (Received, error) {
 func (d datadog) event(title, transition string) event {
 	name := datadogTitle.ReplaceAllString(string(d.Monitor), "")
 	e := event{
-		key: hash("title", title), name: cmp.Or(name, title), summary: cmp.Or(title, name), description: string(d.Body), starts: d.Date.Time,
+		key: hash("title", title), name: cmp.Or(name, title), summary: cmp.Or(title, name),
+		description: string(d.Body), starts: d.Date.Time,
 		severity: string(d.Priority), link: string(d.Link), labels: tagLabels(string(cmp.Or(d.Tags, d.Scope))),
 		details: map[string]string{"metric": string(d.Metric), "scope": string(d.Scope)},
 	}

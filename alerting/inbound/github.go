@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"strings"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/slo"
 )
@@ -78,7 +77,7 @@ func readGitHub(src Source, r hook.Request) (Received, error) {
 	case event == "push" && h.Ref != "":
 		return h.pushed(src, r)
 	case event == "deployment_status", event == "release", event == "push":
-		return Received{}, fault.New(fault.Invalid, "body: is not a GitHub event %s, which the header X-GitHub-Event announces", event)
+		return refuse("body: is not a GitHub event %s, which the header X-GitHub-Event announces", event)
 	}
 	return Received{Answer: accepted("ignored: only deployment_status, release and push are read")}, nil
 }
@@ -93,10 +92,11 @@ func (h githubHook) deployed(src Source, r hook.Request) (Received, error) {
 	}
 	outcome, known := outcomes[string(s.State)]
 	if !known {
-		return Received{}, fault.New(fault.Invalid, "deployment_status.state: %q is not known", clip(string(s.State), 40))
+		return refuse("deployment_status.state: %q is not known", clip(string(s.State), 40))
 	}
 	c := Change{
-		Key: "deployment/" + string(h.Repository.FullName) + "/" + string(d.ID), Service: cmp.Or(src.Service, string(h.Repository.Name)),
+		Key:         "deployment/" + string(h.Repository.FullName) + "/" + string(d.ID),
+		Service:     cmp.Or(src.Service, string(h.Repository.Name)),
 		Environment: string(d.Environment), Ref: string(cmp.Or(d.SHA, d.Ref)), Author: string(cmp.Or(d.Creator.Login, h.Sender.Login)),
 		Description: string(cmp.Or(d.Description, h.Repository.FullName+"@"+d.Ref)), URL: string(cmp.Or(s.LogURL, s.TargetURL)),
 		At: s.CreatedAt.Time, Outcome: outcome,
@@ -114,8 +114,9 @@ func (h githubHook) released(src Source, r hook.Request) (Received, error) {
 	in := h.Release
 	return src.changed(Change{
 		Key: "release/" + string(h.Repository.FullName) + "/" + string(in.Tag), Service: cmp.Or(src.Service, string(h.Repository.Name)),
-		Ref: string(in.Tag), Kind: "release", Author: string(cmp.Or(in.Author.Login, h.Sender.Login)), Description: string(cmp.Or(in.Name, in.Tag)),
-		URL: string(in.URL), At: in.Published.Time, Outcome: slo.OutcomeSucceeded,
+		Ref: string(in.Tag), Kind: "release", Author: string(cmp.Or(in.Author.Login, h.Sender.Login)),
+		Description: string(cmp.Or(in.Name, in.Tag)),
+		URL:         string(in.URL), At: in.Published.Time, Outcome: slo.OutcomeSucceeded,
 	}, r.At)
 }
 
@@ -127,7 +128,8 @@ func (h githubHook) pushed(src Source, r hook.Request) (Received, error) {
 	}
 	c := Change{
 		Key: "push/" + string(h.Repository.FullName) + "/" + string(h.After), Service: cmp.Or(src.Service, string(h.Repository.Name)),
-		Ref: string(h.After), Kind: "push", Author: string(cmp.Or(h.Pusher.Name, h.Sender.Login)), URL: string(h.Compare), Outcome: slo.OutcomeSucceeded,
+		Ref: string(h.After), Kind: "push", Author: string(cmp.Or(h.Pusher.Name, h.Sender.Login)),
+		URL: string(h.Compare), Outcome: slo.OutcomeSucceeded,
 	}
 	if h.Head != nil {
 		c.Description, c.At = firstLine(string(h.Head.Message)), h.Head.Timestamp.Time

@@ -5,7 +5,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/slo"
 )
@@ -88,8 +87,8 @@ func (h gitlabHook) deployed(src Source, r hook.Request) (Received, error) {
 	if !known {
 		return Received{Answer: accepted("ignored: this status of a deployment says nothing of how it goes")}, nil
 	}
-	ref := lastPart(string(h.CommitURL))
-	c := h.change(src, "deployment/"+string(h.Project.Path)+"/"+string(h.DeploymentID), cmp.Or(ref, string(h.ShortSHA), string(h.Ref)))
+	ref := cmp.Or(lastPart(string(h.CommitURL)), string(h.ShortSHA), string(h.Ref))
+	c := h.change(src, "deployment/"+string(h.Project.Path)+"/"+string(h.DeploymentID), ref)
 	c.Environment, c.Description, c.URL = string(h.Environment), string(h.CommitTitle), string(h.JobURL)
 	c.At, c.Outcome = h.ChangedAt.Time, outcome
 	return src.changed(c, r.At)
@@ -100,7 +99,7 @@ func (h gitlabHook) released(src Source, r hook.Request) (Received, error) {
 		return Received{Answer: accepted("ignored: of releases only their creation is read")}, nil
 	}
 	if h.Tag == "" {
-		return Received{}, fault.New(fault.Invalid, "tag: is missing")
+		return refuse("tag: is missing")
 	}
 	c := h.change(src, "release/"+string(h.Project.Path)+"/"+string(h.Tag), string(h.Tag))
 	c.Kind, c.Description, c.URL, c.At = "release", string(h.Name), string(h.URL), h.ReleasedAt.Time

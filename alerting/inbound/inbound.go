@@ -102,9 +102,9 @@ func Read(ctx context.Context, src Source, r hook.Request) (Received, error) {
 	how, known := readings[src.Type]
 	switch {
 	case !known:
-		return Received{}, fault.New(fault.Invalid, "type: %q is not a type of integration that brings alerts or changes", clip(src.Type, 40))
+		return refuse("type: %q is not a type of integration that brings alerts or changes", clip(src.Type, 40))
 	case r.Method != http.MethodPost && r.Method != http.MethodPut:
-		return Received{}, fault.New(fault.Invalid, "method: send the call as POST")
+		return refuse("method: send the call as POST")
 	case len(r.Body) > MaxBody:
 		return Received{}, fault.New(fault.TooLarge, "body: has more than %d bytes", MaxBody)
 	}

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/slo"
 )
@@ -53,11 +52,13 @@ func readLaunchDarkly(src Source, r hook.Request) (Received, error) {
 		environment = ""
 	}
 	if h.ID == "" || flag == "" {
-		return Received{}, fault.New(fault.Invalid, "name: is missing, or _id; send LaunchDarkly's webhook as it is")
+		return refuse("name: is missing, or _id; send LaunchDarkly's webhook as it is")
 	}
 	return src.changed(Change{
-		Key: "flag/" + string(h.ID), Service: cmp.Or(src.Service, project), Environment: environment, Ref: flag + "@" + string(h.ID), Kind: "flag",
-		Author: string(cmp.Or(h.Member.Email, h.Token.Name)), Description: strings.TrimSpace(flag + ": " + string(cmp.Or(h.Comment, h.Text, h.Verb))),
-		At: h.Date.Time, Outcome: slo.OutcomeSucceeded,
+		Key: "flag/" + string(h.ID), Service: cmp.Or(src.Service, project), Environment: environment,
+		Ref: flag + "@" + string(h.ID), Kind: "flag",
+		Author:      string(cmp.Or(h.Member.Email, h.Token.Name)),
+		Description: strings.TrimSpace(flag + ": " + string(cmp.Or(h.Comment, h.Text, h.Verb))),
+		At:          h.Date.Time, Outcome: slo.OutcomeSucceeded,
 	}, r.At)
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 )
 
@@ -45,7 +44,8 @@ func verifyMail(ctx context.Context, src Source, r hook.Request) error {
 		return unauthorized()
 	}
 	form, err := readForm(r)
-	if err == nil && recent(form["timestamp"], r.At, mailWindow) && src.signedBy(form["signature"], []byte(form["timestamp"]+form["token"])) {
+	date := form["timestamp"]
+	if err == nil && recent(date, r.At, mailWindow) && src.signedBy(form["signature"], []byte(date+form["token"])) {
 		return nil
 	}
 	return unauthorized()
@@ -58,7 +58,7 @@ func readMail(src Source, r hook.Request) (Received, error) {
 	}
 	s := readSubject(m.subject)
 	if s.key == "" && len(m.threads) == 0 {
-		return Received{}, fault.New(fault.Invalid, "subject: is missing; it says what the alert is")
+		return refuse("subject: is missing; it says what the alert is")
 	}
 	e := event{
 		name: cmp.Or(s.key, "Mail"), summary: cmp.Or(strings.TrimSpace(m.subject), "Mail without a subject"), description: m.text,

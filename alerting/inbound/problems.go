@@ -6,6 +6,11 @@ import (
 	"github.com/nines-sre/nines/internal/fault"
 )
 
+// refuse is the answer to a body that cannot be read; the message begins with the field.
+func refuse(format string, args ...any) (Received, error) {
+	return Received{}, fault.New(fault.Invalid, format, args...)
+}
+
 // problems gathers what is wrong with a body, so that its author hears of all of it at once.
 type problems []fault.Detail
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/nines-sre/nines/alerting"
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 )
 
@@ -75,7 +74,7 @@ func readSentry(src Source, r hook.Request) (Received, error) {
 	case resource == "issue" && h.Data.Issue != nil:
 		return h.issue(src, r)
 	case resource == "event_alert", resource == "metric_alert", resource == "issue":
-		return Received{}, fault.New(fault.Invalid, "data: has no %s, which the header Sentry-Hook-Resource announces", strings.TrimSuffix(resource, "_alert"))
+		return refuse("data: has no %s, which the header Sentry-Hook-Resource announces", strings.TrimSuffix(resource, "_alert"))
 	}
 	return Received{Answer: accepted("ignored: only issue alerts, metric alerts and issues are read")}, nil
 }
@@ -85,11 +84,12 @@ func readSentry(src Source, r hook.Request) (Received, error) {
 func (h sentryHook) issueAlert(src Source, r hook.Request) (Received, error) {
 	in := h.Data.Event
 	if in.IssueID == "" && in.ID == "" {
-		return Received{}, fault.New(fault.Invalid, "data.event.issue_id: is missing")
+		return refuse("data.event.issue_id: is missing")
 	}
 	e := event{
-		key: "issue/" + string(cmp.Or(in.IssueID, in.ID)), name: "SentryIssue", summary: string(in.Title), description: string(in.Culprit),
-		severity: sentryLevels[in.Level], starts: in.Time.Time, link: string(in.WebURL),
+		key: "issue/" + string(cmp.Or(in.IssueID, in.ID)), name: "SentryIssue", summary: string(in.Title),
+		description: string(in.Culprit),
+		severity:    sentryLevels[in.Level], starts: in.Time.Time, link: string(in.WebURL),
 		labels:  map[string]string{"environment": string(in.Environment), "platform": string(in.Platform)},
 		details: map[string]string{"rule": string(h.Data.Rule), "release": string(in.Release)},
 	}
@@ -106,7 +106,7 @@ func (h sentryHook) issue(src Source, r hook.Request) (Received, error) {
 		return Received{Answer: accepted("ignored: only the end of issues is read, their beginning is told by issue alerts")}, nil
 	}
 	if in.ID == "" {
-		return Received{}, fault.New(fault.Invalid, "data.issue.id: is missing")
+		return refuse("data.issue.id: is missing")
 	}
 	return src.one(event{key: "issue/" + string(in.ID), name: "SentryIssue", ended: true}, r), nil
 }
@@ -115,7 +115,7 @@ func (h sentryHook) metricAlert(src Source, r hook.Request) (Received, error) {
 	in := h.Data.MetricAlert
 	key := cmp.Or(in.Rule.ID, in.ID)
 	if key == "" {
-		return Received{}, fault.New(fault.Invalid, "data.metric_alert.id: is missing")
+		return refuse("data.metric_alert.id: is missing")
 	}
 	e := event{
 		key: "metric/" + string(key), name: string(in.Rule.Name), summary: string(cmp.Or(h.Data.Title, in.Rule.Name)),
@@ -127,7 +127,7 @@ func (h sentryHook) metricAlert(src Source, r hook.Request) (Received, error) {
 	case "resolved":
 		e.ended, e.ends = true, in.Closed.Time
 	default:
-		return Received{}, fault.New(fault.Invalid, "action: %q of a metric alert is not critical, warning or resolved", clip(string(h.Action), 40))
+		return refuse("action: %q of a metric alert is not critical, warning or resolved", clip(string(h.Action), 40))
 	}
 	return src.one(e, r), nil
 }

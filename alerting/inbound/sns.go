@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 )
 
@@ -96,10 +95,11 @@ func (src Source) snsMessage(subject, message string, r hook.Request) (Received,
 	}
 	line := firstLine(message)
 	if subject == "" && line == "" {
-		return Received{}, fault.New(fault.Invalid, "Message: is empty")
+		return refuse("Message: is empty")
 	}
 	return src.one(event{
-		key: hash("message", cmp.Or(subject, message)), name: cmp.Or(subject, line), summary: cmp.Or(subject, line), description: message,
+		key: hash("message", cmp.Or(subject, message)), name: cmp.Or(subject, line), summary: cmp.Or(subject, line),
+		description: message,
 	}, r), nil
 }
 
@@ -123,7 +123,7 @@ func (src Source) alarmed(a alarm, r hook.Request) (Received, error) {
 	case "INSUFFICIENT_DATA":
 		return Received{Answer: accepted("ignored: an alarm without data neither begins nor ends")}, nil
 	default:
-		return Received{}, fault.New(fault.Invalid, "NewStateValue: %q is not ALARM, OK or INSUFFICIENT_DATA", clip(string(a.State), 40))
+		return refuse("NewStateValue: %q is not ALARM, OK or INSUFFICIENT_DATA", clip(string(a.State), 40))
 	}
 	return src.one(e, r), nil
 }
@@ -135,7 +135,8 @@ func (a alarm) labels() map[string]string {
 		labels[string(d.Name)] = string(d.Value)
 	}
 	maps.Copy(labels, map[string]string{
-		"account": string(a.Account), "region": a.region(), "namespace": string(a.Trigger.Namespace), "metric": string(a.Trigger.Metric),
+		"account": string(a.Account), "region": a.region(),
+		"namespace": string(a.Trigger.Namespace), "metric": string(a.Trigger.Metric),
 	})
 	return labels
 }

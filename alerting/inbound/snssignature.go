@@ -50,11 +50,11 @@ func (src Source) verifyEnvelope(ctx context.Context, e snsEnvelope, now time.Ti
 	case !src.amazons(e.SigningCertURL, ".pem"), e.Type == snsSubscribe && !src.amazons(e.SubscribeURL, ""):
 		return unauthorized()
 	case src.Certificate == nil:
-		return fault.New(fault.Unavailable, "the certificate of the message's signature cannot be fetched here; send it again later")
+		return fault.New(fault.Unavailable, "the certificate of the signature cannot be fetched here; send it again later")
 	}
 	text, err := src.Certificate(ctx, e.SigningCertURL)
 	if err != nil {
-		return fault.Wrap(fault.Unavailable, err, "the certificate of the message's signature cannot be fetched now; send it again later")
+		return fault.Wrap(fault.Unavailable, err, "the certificate of the signature cannot be fetched; send it again later")
 	}
 	if !signedWith(text, e, signed, sent) {
 		return unauthorized()

@@ -18,14 +18,17 @@ type subject struct {
 // into other words would hide trouble.
 var (
 	endings    = []string{"resolved", "recovered", "recovery", "ok", "up", "cleared", "closed", "back to normal"}
-	beginnings = []string{"problem", "down", "alert", "alarm", "firing", "triggered", "critical", "error", "warning", "unknown", "unreachable", "failed"}
+	beginnings = []string{"problem", "down", "alert", "alarm", "firing", "triggered", "critical", "error", "warning", "unknown",
+		"unreachable", "failed"}
 )
 
 var (
 	stateWord = `(?:` + strings.Join(slices.Concat(endings, beginnings), "|") + `)`
 
 	answerPrefix = regexp.MustCompile(`(?i)^(?:re|aw|antw|sv|vs|fwd?|wg|tr)(?:\[[0-9]+\])?\s*:\s*`)
-	ticketPrefix = regexp.MustCompile(`(?i)^(?:\[(?:#?[a-z]{0,12}[-# ]?[0-9]+|ext|external)\]|\((?:#?[a-z]{0,12}[-# ]?[0-9]+)\)|ticket\s*#?\s*[0-9]+\s*:)\s*[-:]?\s*`)
+	ticket       = `#?[a-z]{0,12}[-# ]?[0-9]+`
+	ticketPrefix = regexp.MustCompile(`(?i)^` +
+		`(?:\[(?:` + ticket + `|ext|external)\]|\(` + ticket + `\)|ticket\s*#?\s*[0-9]+\s*:)\s*[-:]?\s*`)
 	stars        = regexp.MustCompile(`^\*+\s*|\s*\*+$`)
 
 	// [RESOLVED] x, [FIRING:2] x

@@ -3,6 +3,7 @@ package inbound
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -58,7 +59,8 @@ type Problem struct {
 // NewMapping checks the expressions and returns every problem with them.
 func NewMapping(m MappingText) (*Mapping, []Problem) {
 	env, err := cel.NewEnv(
-		cel.Variable("body", cel.DynType), cel.Variable("item", cel.DynType), cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true),
+		cel.Variable("body", cel.DynType), cel.Variable("item", cel.DynType),
+		cel.OptionalTypes(), cel.CrossTypeNumericComparisons(true),
 	)
 	if err != nil {
 		return nil, []Problem{{"mapping", "cannot be used: " + err.Error()}}
@@ -79,7 +81,7 @@ func NewMapping(m MappingText) (*Mapping, []Problem) {
 		}
 	}
 	if len(m.Labels) > maxMapLabels {
-		problems = append(problems, Problem{"labels", "are " + strconv.Itoa(len(m.Labels)) + "; the most is " + strconv.Itoa(maxMapLabels)})
+		problems = append(problems, Problem{"labels", fmt.Sprintf("are %d; the most is %d", len(m.Labels), maxMapLabels)})
 	}
 	if len(problems) > 0 {
 		return nil, problems
@@ -90,8 +92,9 @@ func NewMapping(m MappingText) (*Mapping, []Problem) {
 // fields are the expressions that are there.
 func (m MappingText) fields() map[string]string {
 	all := map[string]string{
-		"each": m.Each, "skip": m.Skip, "key": m.Key, "ended": m.Ended, "name": m.Name, "summary": m.Summary, "description": m.Description,
-		"severity": m.Severity, "service": m.Service, "link": m.Link, "startsAt": m.StartsAt,
+		"each": m.Each, "skip": m.Skip, "key": m.Key, "ended": m.Ended, "name": m.Name, "summary": m.Summary,
+		"description": m.Description,
+		"severity":    m.Severity, "service": m.Service, "link": m.Link, "startsAt": m.StartsAt,
 	}
 	for name, expression := range m.Labels {
 		all["labels."+name] = expression
@@ -117,7 +120,7 @@ func compile(env *cel.Env, expression string) (cel.Program, string) {
 
 func readTemplate(src Source, r hook.Request) (Received, error) {
 	if src.Mapping == nil {
-		return Received{}, fault.New(fault.Invalid, "mapping: is missing; the integration has to say how its JSON is read")
+		return refuse("mapping: is missing; the integration has to say how its JSON is read")
 	}
 	body, err := jsonOrForm(r, "payload")
 	if err != nil {

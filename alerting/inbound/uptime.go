@@ -35,8 +35,10 @@ type probe struct {
 
 // probeStates are the words for up and down; Uptime Kuma and UptimeRobot write numbers.
 var probeStates = map[string]bool{
-	"up": true, "ok": true, "healthy": true, "operational": true, "recovered": true, "resolved": true, "success": true, "passing": true, "available": true,
-	"down": false, "fail": false, "failed": false, "failing": false, "unhealthy": false, "critical": false, "error": false, "unavailable": false,
+	"up": true, "ok": true, "healthy": true, "operational": true, "recovered": true,
+	"resolved": true, "success": true, "passing": true, "available": true,
+	"down": false, "fail": false, "failed": false, "failing": false, "unhealthy": false, "critical": false,
+	"error": false, "unavailable": false,
 	"timeout": false,
 }
 
