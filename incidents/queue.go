@@ -32,8 +32,8 @@ func LimitsOf(provider string) []Limit {
 	return otherLimits
 }
 
-// Bundling of a storm: where more pages than bundleOver wait for a target they go as one message, at most bundleMost at
-// a time.
+// Bundling of a storm: where more pages than bundleOver wait for a target, or more than it may get now, they go as one
+// message, at most bundleMost at a time.
 const (
 	bundleOver = 4
 	bundleMost = 50
@@ -95,7 +95,10 @@ func (q Queue) Next(most int) [][]Due {
 	)
 	for _, d := range inTurns(q.Due) {
 		standing, ok := q.Targets[d.Target]
-		if !ok || len(out) >= most || (d.bundled(bundles) && bundled[d.Target]) {
+		if len(out) >= most {
+			break
+		}
+		if !ok || (d.bundled(bundles) && bundled[d.Target]) {
 			continue
 		}
 		if free[d.Target] >= standing.Free || (d.Retry && retries[d.Provider] >= q.Retries[d.Provider]) {
@@ -123,7 +126,7 @@ func (q Queue) bundles() map[string][]Due {
 		}
 	}
 	for target, pages := range waiting {
-		if len(pages) <= bundleOver {
+		if len(pages) <= max(1, min(bundleOver, q.Targets[target].Free)) {
 			delete(waiting, target)
 			continue
 		}
