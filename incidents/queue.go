@@ -2,6 +2,7 @@ package incidents
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -17,19 +18,25 @@ var limits = map[string][]Limit{
 	"pagerduty": {{120, time.Minute}}, // a routing key's events
 	"slack":     {{1, time.Second}},   // a channel's messages
 	"opsgenie":  {{120, time.Minute}},
-	"webhook":   {{10, time.Second}}, // a machine, which is told of each incident
+	"webhook":   {{100, time.Second}}, // a machine, which is told of each incident
 	"sms":       {{1, time.Minute}, {5, 15 * time.Minute}, {11, time.Hour}, {21, 3 * time.Hour}},
 	"voice":     {{1, time.Minute}, {3, 15 * time.Minute}, {7, time.Hour}, {15, 3 * time.Hour}},
+
+	otherProviders: {{5, 5 * time.Second}},
 }
 
-var otherLimits = []Limit{{5, 5 * time.Second}}
+// otherProviders stands for all providers that have no limits of their own.
+const otherProviders = ""
+
+// Limits returns the limits of all providers; those of "" hold for the others.
+func Limits() map[string][]Limit { return maps.Clone(limits) }
 
 // LimitsOf returns how many messages a target of the provider gets; all of the limits hold at once.
 func LimitsOf(provider string) []Limit {
 	if l, ok := limits[provider]; ok {
 		return l
 	}
-	return otherLimits
+	return limits[otherProviders]
 }
 
 // Bundling of a storm: where more pages than bundleOver wait for a target, or more than it may get now, they go as one
