@@ -25,21 +25,33 @@ const pageDue = `
         where (i.tenant_id, i.id) = (p.tenant_id, p.incident_id) and i.state = 'triggered' and i.held <> ''))`
 
 // One claimer at a time serves a target, so that its limits hold over all replicas; whoever comes second leaves it out.
+// What the target got is counted by the next statement, which sees what the claimer before has committed.
+const lockTargetsOfPagesSQL = `
+select set_config('app.targets', coalesce(jsonb_agg(jsonb_build_object('key', target_key, 'provider', provider))::text, '[]'), true)
+from (
+    select target_key, provider
+    from (
+        select p.target_key, min(p.priority) as priority, min(p.next_at) as next_at,
+            coalesce(min((select key from jsonb_each(p.target) where value <> 'null' limit 1)), '') as provider
+        from pages p
+        where ` + pageDue + `
+        group by p.target_key
+        order by min(p.priority), min(p.next_at)
+    ) as waiting
+    where pg_try_advisory_xact_lock(hashtextextended('pages to ' || target_key, 0))
+    limit @most
+) as ours`
+
 const waitingTargetsSQL = `
-with waiting as (
-    select distinct on (p.target_key) p.target_key, coalesce((select key from jsonb_each(p.target) where value <> 'null' limit 1), '') as provider
-    from pages p
-    where ` + pageDue + `
-)
-select w.target_key, w.provider, coalesce(t.name, ''), coalesce(t.failures, 0), t.broken_since, coalesce(t.broken_why, ''),
+select w.key, w.provider, coalesce(t.name, ''), coalesce(t.failures, 0), t.broken_since, coalesce(t.broken_why, ''),
     t.probe_at, t.blocked_until, array(
         select (select count(*) from attempts a
-            where a.target_key = w.target_key and a.started_at > clock_timestamp() - l.per * interval '1 second' and a.outcome <> 'canceled')::int
+            where a.target_key = w.key and a.started_at > clock_timestamp() - l.per * interval '1 second' and a.outcome <> 'canceled')::int
         from unnest(@limited::text[], @per::float8[]) with ordinality as l (provider, per, n)
         where l.provider = case when w.provider = any(@limited) then w.provider else '' end
         order by l.n)
-from waiting w left join targets t on (t.tenant_id, t.target_key) = ('', w.target_key)
-where pg_try_advisory_xact_lock(hashtextextended('pages to ' || w.target_key, 0))`
+from jsonb_to_recordset(current_setting('app.targets')::jsonb) as w (key text, provider text)
+left join targets t on (t.tenant_id, t.target_key) = ('', w.key)`
 
 // A target's pages beyond what a claim could take must not keep others' from being looked at.
 const waitingPagesSQL = `
@@ -61,10 +73,11 @@ from attempts
 where provider = any(@providers::text[]) and started_at > clock_timestamp() - interval '1 minute' and outcome <> 'canceled'
 group by provider`
 
-// How many pages a claim looks at, in all and of a target.
+// What a claim looks at.
 const (
-	lookedAt     = 400
-	lookedAtEach = 60
+	lookedAt        = 400 // pages
+	lookedAtEach    = 60  // pages of a target
+	lookedAtTargets = 256
 )
 
 // limitsArgs are the providers' limits as arrays; the provider "" stands for all that have none of their own.
@@ -83,18 +96,23 @@ func limitsArgs() pgx.NamedArgs {
 func queue(ctx context.Context, tx querier, now time.Time) (incidents.Queue, error) {
 	q := incidents.Queue{Targets: map[string]incidents.Standing{}, Retries: map[string]int{}}
 	provider := map[string]string{}
-	_, err := rows(ctx, tx, waitingTargetsSQL, limitsArgs(), func(row pgx.CollectableRow) (t incidents.TargetState, err error) {
-		var used []int
-		err = row.Scan(&t.Key, &t.Provider, &t.Name, &t.Failures, &t.BrokenSince, &t.BrokenWhy, &t.ProbeAt, &t.BlockedUntil, &used)
-		if standing := t.Standing(used, now); standing.Free > 0 {
-			q.Targets[t.Key], q.Retries[t.Provider], provider[t.Key] = standing, incidents.RetryBudget(0, 0), t.Provider
-		}
-		return t, err
+	batch := &pgx.Batch{}
+	batch.Queue(lockTargetsOfPagesSQL, pgx.NamedArgs{"most": lookedAtTargets})
+	batch.Queue(waitingTargetsSQL, limitsArgs()).Query(func(found pgx.Rows) error {
+		_, err := pgx.CollectRows(found, func(row pgx.CollectableRow) (t incidents.TargetState, err error) {
+			var used []int
+			err = row.Scan(&t.Key, &t.Provider, &t.Name, &t.Failures, &t.BrokenSince, &t.BrokenWhy, &t.ProbeAt, &t.BlockedUntil, &used)
+			if standing := t.Standing(used, now); standing.Free > 0 {
+				q.Targets[t.Key], q.Retries[t.Provider], provider[t.Key] = standing, incidents.RetryBudget(0, 0), t.Provider
+			}
+			return t, err
+		})
+		return err
 	})
-	if err != nil || len(q.Targets) == 0 {
+	if err := send(ctx, tx, batch); err != nil || len(q.Targets) == 0 {
 		return q, err
 	}
-	batch := &pgx.Batch{}
+	batch = &pgx.Batch{}
 	batch.Queue(spentRetriesSQL, pgx.NamedArgs{"providers": keys(q.Retries)}).Query(func(found pgx.Rows) error {
 		_, err := pgx.CollectRows(found, func(row pgx.CollectableRow) (name string, err error) {
 			var all, again int
@@ -106,6 +124,7 @@ func queue(ctx context.Context, tx querier, now time.Time) (incidents.Queue, err
 	})
 	args := pgx.NamedArgs{"targets": keys(q.Targets), "each": lookedAtEach, "most": lookedAt}
 	batch.Queue(waitingPagesSQL, args).Query(func(found pgx.Rows) error {
+		var err error
 		q.Due, err = pgx.CollectRows(found, func(row pgx.CollectableRow) (d incidents.Due, err error) {
 			var target incidents.Target
 			err = row.Scan(&d.ID, &d.Tenant, &d.Service, &d.Target, &d.Action, &d.Priority, &d.NextAt, &d.Retry, &target)
