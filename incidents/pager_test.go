@@ -40,16 +40,16 @@ type sink struct {
 func (s *sink) Send(ctx context.Context, n incidents.Notification) (incidents.Receipt, error) {
 	s.mu.Lock()
 	s.sent, s.at = append(s.sent, n), append(s.at, time.Now())
-	count := len(s.sent)
+	count, answer := len(s.sent), s.answer
 	s.mu.Unlock()
 	receipt := s.receipt
 	if receipt == (incidents.Receipt{}) {
 		receipt.StatusCode = 202
 	}
-	if s.answer == nil {
+	if answer == nil {
 		return receipt, nil
 	}
-	if err := s.answer(ctx, count); err != nil {
+	if err := answer(ctx, count); err != nil {
 		return incidents.Receipt{}, err
 	}
 	return receipt, nil
@@ -468,8 +468,12 @@ func TestAFailingProviderIsNotFloodedWithRetries(t *testing.T) {
 		for range 15 {
 			before := p.email.count()
 			time.Sleep(time.Minute)
+			synctest.Wait()
 			first, again := 0, 0
-			for _, n := range p.email.sent[before:p.email.count()] {
+			p.email.mu.Lock()
+			sent := slices.Clone(p.email.sent[before:])
+			p.email.mu.Unlock()
+			for _, n := range sent {
 				if n.Page.Attempts == 1 {
 					first++
 				} else {
@@ -480,7 +484,9 @@ func TestAFailingProviderIsNotFloodedWithRetries(t *testing.T) {
 				t.Errorf("%d retries in a minute, beside %d new pages; want at most %d", again, first, most)
 			}
 		}
+		p.email.mu.Lock()
 		p.email.answer = nil
+		p.email.mu.Unlock()
 		time.Sleep(3 * time.Hour)
 		for n := range 400 {
 			if s := p.Page(t, int64(n+1)).State; s != incidents.PageSent {
@@ -499,6 +505,7 @@ func TestAStormArrivesAsOneMessage(t *testing.T) {
 			p.open(fmt.Sprint("storm", n), mail("ana"))
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if n := p.email.count(); n > 3 {
 			t.Fatalf("%d mails of 31 incidents", n)
 		}
