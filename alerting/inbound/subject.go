@@ -29,7 +29,7 @@ var (
 	ticket       = `#?[a-z]{0,12}[-# ]?[0-9]+`
 	ticketPrefix = regexp.MustCompile(`(?i)^` +
 		`(?:\[(?:` + ticket + `|ext|external)\]|\(` + ticket + `\)|ticket\s*#?\s*[0-9]+\s*:)\s*[-:]?\s*`)
-	stars        = regexp.MustCompile(`^\*+\s*|\s*\*+$`)
+	stars = regexp.MustCompile(`^\*+\s*|\s*\*+$`)
 
 	// [RESOLVED] x, [FIRING:2] x
 	bracketed = regexp.MustCompile(`(?i)^\[(` + stateWord + `)(?::[0-9]+)?\]\s*[-:]?\s*`)
