@@ -12,6 +12,8 @@ import (
 // replyHook returns the provider's own reading of its calls.
 func (h *hooks) replyHook(i definitions.Integration, secrets []string) incidents.Hook {
 	switch i.Type {
+	case definitions.ReplySlack:
+		return h.slackHook(i, secrets)
 	case definitions.ReplyTwilio:
 		return &twilio.Hook{Tokens: secrets, Knows: h.pages}
 	case definitions.ReplyPushover:
@@ -48,5 +50,6 @@ func (p *plane) hooks() *hooks {
 	return &hooks{
 		catalog: p.definitions.Catalog, secretDir: p.secretDir(), resolveAfter: p.config.ResolveAfter,
 		store: p.db, alerts: alerts{p.db}, deliveries: p.db, read: newSources(notify.NewTransport()).read, limits: newHookLimits(), log: p.log,
+		open: p.openIncidents, incidentURL: p.incidentURL,
 	}
 }

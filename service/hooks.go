@@ -27,6 +27,9 @@ type hooks struct {
 	read         sourceReader
 	limits       *hookLimits
 	log          *slog.Logger
+
+	open        func(ctx context.Context, scope access.Scope) ([]incidents.Incident, error) // nil lists none
+	incidentURL func(i incidents.Incident) string                                           // nil knows none
 }
 
 // hookStore keeps what people and tools tell, each thing once.
@@ -153,7 +156,11 @@ func (h *hooks) answering(i definitions.Integration) incidents.Answering {
 			return incidents.Incident{}, h.deliveries.RecordDelivery(ctx, r.Provider, r.ProviderID, delivered, r.Text, r.At)
 		}
 		who := access.Principal{ID: r.By.ID, Name: r.By.Name, Role: access.Responder, Tenant: i.Tenant}
-		return h.store.Answer(ctx, who, i.Name, r, h.origin(i))
+		origin := h.origin(i)
+		if i.Type == definitions.ReplySlack {
+			origin = noteOrigin(r)
+		}
+		return h.store.Answer(ctx, who, i.Name, r, origin)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify/email"
 	"github.com/nines-sre/nines/incidents/notify/pagerduty"
-	"github.com/nines-sre/nines/incidents/notify/slack"
 	"github.com/nines-sre/nines/incidents/notify/webhook"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
@@ -128,8 +127,9 @@ func (p *plane) secretDir() string { return cmp.Or(p.config.SecretDir, p.config.
 func (p *plane) notifiers() map[string]incidents.Notifier {
 	secrets := p.secretDir()
 	notifiers := map[string]incidents.Notifier{
-		"pagerduty": pagerduty.New(secrets), "slack": slack.New(secrets), "webhook": webhook.New(secrets), "email": noMail{},
+		"pagerduty": pagerduty.New(secrets), "webhook": webhook.New(secrets), "email": noMail{},
 	}
+	maps.Copy(notifiers, chats(secrets))
 	maps.Copy(notifiers, phones(secrets, p.hookURL))
 	if p.config.SMTPURL != "" {
 		mail, err := email.New(p.config.SMTPURL, p.config.MailFrom)
