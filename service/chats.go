@@ -68,7 +68,9 @@ func noteOrigin(r incidents.Reply) func(incidents.Target) bool {
 
 // openIncidents returns the newest incidents that are not resolved.
 func (p *plane) openIncidents(ctx context.Context, scope access.Scope) ([]incidents.Incident, error) {
-	return p.db.Incidents(ctx, scope, incidents.Filter{States: []incidents.State{incidents.Triggered, incidents.Acknowledged}, Limit: 100})
+	return p.db.Incidents(ctx, scope, incidents.Filter{
+		States: []incidents.State{incidents.Triggered, incidents.Acknowledged}, Limit: 100,
+	})
 }
 
 // incidentURL is the address of an incident's page.

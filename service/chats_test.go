@@ -62,7 +62,8 @@ func TestACommandInSlackActsWithinTheIntegrationsTenant(t *testing.T) {
 			t.Errorf("%s lists %s as %+v; want %+v", name, text, asked, want)
 		}
 	}
-	if text := command("chat", "oncall"); !strings.Contains(text, "default: PagerDuty") || !strings.Contains(text, "ana@example.com") {
+	if text := command("chat", "oncall"); !strings.Contains(text, "default: PagerDuty") || !strings.Contains(text,
+		"ana@example.com") {
 		t.Errorf("on call: %s", text)
 	}
 	if text := command("chat-of-acme", "oncall"); strings.Contains(text, "ana@example.com") {
@@ -79,7 +80,8 @@ func TestANoteIsNotToldAgainWhereItWasWritten(t *testing.T) {
 		t.Error("want the note kept from its own channel alone")
 	}
 	for _, r := range []incidents.Reply{
-		{Provider: "slack", Action: incidents.ReplyAcknowledge, Incident: "i1"}, {Provider: "slack", Action: incidents.ReplyNote, Number: 12},
+		{Provider: "slack", Action: incidents.ReplyAcknowledge, Incident: "i1"}, {Provider: "slack",
+			Action: incidents.ReplyNote, Number: 12},
 		{Provider: "sms", Action: incidents.ReplyNote, ProviderID: "C0123456789:1"},
 	} {
 		if noteOrigin(r) != nil {

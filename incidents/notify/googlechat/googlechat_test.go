@@ -127,7 +127,8 @@ func TestNoTextOfAnAlertBreaksAMessage(t *testing.T) {
 	s := start(t)
 	texts := rapid.OneOf(
 		rapid.String(), rapid.SampledFrom([]string{"", "\xff\xfe", "<users/all>", "<https://evil.example|here>", "<b>"}),
-		rapid.Map(rapid.SampledFrom([]string{"\"", "<", "&", "🔥", "\n", "\x01", "\u2028", "\\"}), func(p string) string { return strings.Repeat(p, 6000) }),
+		rapid.Map(rapid.SampledFrom([]string{"\"", "<", "&", "🔥", "\n", "\x01", "\u2028", "\\"}),
+			func(p string) string { return strings.Repeat(p, 6000) }),
 	)
 	actions := rapid.SampledFrom([]incidents.Action{
 		incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve, incidents.ActionUpdate,

@@ -17,7 +17,8 @@ import (
 // appNote is a page that an app posts.
 func appNote(server, channel string, action incidents.Action) incidents.Notification {
 	n := note(action)
-	n.Page.Target.Slack = &incidents.SlackTarget{Token: incidents.Secret{Env: "SLACK_TEST_TOKEN"}, Channel: channel, Endpoint: server}
+	n.Page.Target.Slack = &incidents.SlackTarget{Token: incidents.Secret{Env: "SLACK_TEST_TOKEN"}, Channel: channel,
+		Endpoint: server}
 	return n
 }
 
@@ -166,9 +167,11 @@ func TestAMessageAboutSeveralIncidentsIsNotRewrittenByOne(t *testing.T) {
 func TestSlacksErrorCodesAreFinalOrPass(t *testing.T) {
 	s := startApp(t)
 	for code, want := range map[string]fault.Kind{
-		"channel_not_found": fault.Invalid, "not_in_channel": fault.Invalid, "invalid_auth": fault.Invalid, "account_inactive": fault.Invalid,
-		"is_archived": fault.Invalid, "missing_scope": fault.Invalid, "msg_too_long": fault.Invalid, "a_code_of_tomorrow": fault.Invalid,
-		"ratelimited": fault.Limited, "rate_limited": fault.Limited, "message_limit_exceeded": fault.Limited,
+		"channel_not_found": fault.Invalid, "not_in_channel": fault.Invalid, "invalid_auth": fault.Invalid,
+		"account_inactive": fault.Invalid,
+		"is_archived":      fault.Invalid, "missing_scope": fault.Invalid, "msg_too_long": fault.Invalid,
+		"a_code_of_tomorrow": fault.Invalid,
+		"ratelimited":        fault.Limited, "rate_limited": fault.Limited, "message_limit_exceeded": fault.Limited,
 		"fatal_error": fault.Unavailable, "internal_error": fault.Unavailable, "service_unavailable": fault.Unavailable,
 		"request_timeout": fault.Unavailable, "team_added_to_org": fault.Unavailable,
 	} {
@@ -201,7 +204,8 @@ func TestARefusalSaysWhatToDo(t *testing.T) {
 
 func TestTheAppTakesFailuresAsDocumented(t *testing.T) {
 	s := startApp(t)
-	notifytest.TakesFailuresAsDocumented(t, s.Server, slack.New(""), appNote(s.URL, slacktest.Channel, incidents.ActionTrigger), slacktest.Token)
+	notifytest.TakesFailuresAsDocumented(t, s.Server, slack.New(""), appNote(s.URL, slacktest.Channel,
+		incidents.ActionTrigger), slacktest.Token)
 }
 
 // TestNoTextOfAnAlertBreaksAMessage lets the fake judge: it knows Block Kit's limits, and what calls people.
@@ -209,7 +213,8 @@ func TestNoTextOfAnAlertBreaksAMessage(t *testing.T) {
 	s := startApp(t)
 	texts := rapid.OneOf(
 		rapid.String(), rapid.SampledFrom([]string{"<!channel>", "<!here|x>", "<@U024BE7LH>", "<#C024BE7LR>", "\xff\xfe", "&lt;", ""}),
-		rapid.Map(rapid.SampledFrom([]string{"<", "&", "ü", "🔥", "\n", "\u202e", "*"}), func(p string) string { return strings.Repeat(p, 6000) }),
+		rapid.Map(rapid.SampledFrom([]string{"<", "&", "ü", "🔥", "\n", "\u202e", "*"}),
+			func(p string) string { return strings.Repeat(p, 6000) }),
 	)
 	actions := rapid.SampledFrom([]incidents.Action{
 		incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve, incidents.ActionUpdate,

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify"
@@ -57,7 +58,7 @@ func parseCommand(text string) (w wish, problem string, ok bool) {
 		return wish{}, fmt.Sprintf("There is no incident %s.", number), false
 	}
 	if action == incidents.ReplyNote && rest == "" {
-		return wish{}, fmt.Sprintf("What should be remembered? Write it after the number, such as note %d the cache was cold.", n), false
+		return wish{}, fmt.Sprintf("What should be remembered? Write it after %s %d.", verb, n), false
 	}
 	if action != incidents.ReplyNote && action != incidents.ReplyResolve {
 		rest = ""
@@ -65,10 +66,11 @@ func parseCommand(text string) (w wish, problem string, ok bool) {
 	return wish{action: action, number: n, text: notify.Cut(rest, maxNote)}, "", true
 }
 
+// cutWord takes the first word. Slack's clients write spaces that do not break, too.
 func cutWord(s string) (word, rest string) {
 	s = strings.TrimSpace(s)
-	if at := strings.IndexFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == '\n' || r == '\r' || r == '\u00a0' }); at >= 0 {
-		return s[:at], strings.TrimSpace(strings.TrimLeft(s[at:], "\u00a0"))
+	if at := strings.IndexFunc(s, unicode.IsSpace); at >= 0 {
+		return s[:at], strings.TrimSpace(s[at:])
 	}
 	return s, ""
 }

@@ -52,14 +52,16 @@ func pressed(action, value, response string) url.Values {
 		"type": "block_actions", "trigger_id": "398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c",
 		"response_url": response, "user": map[string]any{"id": "U061F7AUR", "username": "ana", "name": "ana", "team_id": "T0"},
 		"container": map[string]any{"type": "message", "message_ts": "1761700001.000101", "channel_id": slacktest.ChannelID},
-		"actions":   []any{map[string]any{"action_id": action, "block_id": "actions", "type": "button", "value": value, "action_ts": "1761700002.0"}},
+		"actions": []any{map[string]any{"action_id": action, "block_id": "actions", "type": "button", "value": value,
+			"action_ts": "1761700002.0"}},
 	})
 	return url.Values{"payload": {string(payload)}}
 }
 
 func commanded(text string) url.Values {
 	return url.Values{
-		"command": {"/nines"}, "text": {text}, "user_id": {"U061F7AUR"}, "user_name": {"ana"}, "trigger_id": {"13345224609.738474920.8088930838d88f008e0"},
+		"command": {"/nines"}, "text": {text}, "user_id": {"U061F7AUR"}, "user_name": {"ana"},
+		"trigger_id": {"13345224609.738474920.8088930838d88f008e0"},
 		"channel_id": {slacktest.ChannelID}, "response_url": {"https://hooks.slack.com/commands/T0/1/x"},
 	}
 }
@@ -70,7 +72,8 @@ func said(t *testing.T, a hook.Answer) string {
 		Type string `json:"response_type"`
 		Text string `json:"text"`
 	}
-	if err := json.Unmarshal(a.Body, &m); err != nil || m.Type != "ephemeral" || a.Status != 200 || a.ContentType != "application/json; charset=utf-8" {
+	if err := json.Unmarshal(a.Body, &m); err != nil || m.Type != "ephemeral" || a.Status != 200 ||
+		a.ContentType != "application/json; charset=utf-8" {
 		t.Fatalf("answer %+v, %v", a, err)
 	}
 	return m.Text
@@ -90,12 +93,14 @@ func TestAButtonDoesWhatItSaysAndTellsWhoPressedIt(t *testing.T) {
 			t.Fatalf("%s: %+v, %v, %d replies", button, answer, err, len(d.replies))
 		}
 		r := d.replies[0]
-		if r.Action != want || r.Incident != "i1" || r.ID == "" || r.Provider != "slack" || r.By != (incidents.Actor{ID: "slack:U061F7AUR", Name: "ana"}) {
+		if r.Action != want || r.Incident != "i1" || r.ID == "" || r.Provider != "slack" ||
+			r.By != (incidents.Actor{ID: "slack:U061F7AUR", Name: "ana"}) {
 			t.Errorf("%s: %+v", button, r)
 		}
 	}
 	d := &desk{err: fault.New(fault.Conflict, "incident 12 was resolved by <Bo>")}
-	if _, err := h.Receive(t.Context(), slacktest.Form(pressed("acknowledge", "i1", "https://hooks.slack.com/actions/T0/1/x"), t0), d.do); err != nil {
+	if _, err := h.Receive(t.Context(), slacktest.Form(pressed("acknowledge", "i1",
+		"https://hooks.slack.com/actions/T0/1/x"), t0), d.do); err != nil {
 		t.Fatal(err)
 	}
 	told := s.Said()
@@ -107,7 +112,8 @@ func TestAButtonDoesWhatItSaysAndTellsWhoPressedIt(t *testing.T) {
 func TestButtonsThatOpenAPageChangeNothing(t *testing.T) {
 	t.Parallel()
 	for _, payload := range []url.Values{
-		pressed("incident", "", ""), pressed("a_button_of_others", "i1", ""), {"payload": {`{"type":"view_submission"}`}}, {"ssl_check": {"1"}},
+		pressed("incident", "", ""), pressed("a_button_of_others", "i1", ""), {"payload": {`{"type":"view_submission"}`}},
+		{"ssl_check": {"1"}},
 	} {
 		d := &desk{}
 		answer, err := newHook().Receive(t.Context(), slacktest.Form(payload, t0), d.do)
@@ -126,7 +132,8 @@ func TestNobodyIsToldAnywhereButAtSlack(t *testing.T) {
 	} {
 		h, d := newHook(), &desk{}
 		h.Transport = toFake{strings.TrimPrefix(s.URL, "http://")}
-		if _, err := h.Receive(t.Context(), slacktest.Form(pressed("acknowledge", "i1", address), t0), d.do); err != nil || len(d.replies) != 1 {
+		if _, err := h.Receive(t.Context(), slacktest.Form(pressed("acknowledge", "i1", address), t0), d.do); err != nil ||
+			len(d.replies) != 1 {
 			t.Errorf("%q: %v, %v", address, d.replies, err)
 		}
 	}
@@ -164,8 +171,10 @@ func TestACommandDoesWhatItSays(t *testing.T) {
 func TestACommandThatCannotBeReadGetsHelp(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"": "/nines ack 12", "help": "/nines ack 12", "explode 12": `no command "explode"`, "ack": "Which incident?", "ack twelve": "Which incident?",
-		"ack 0": "no incident 0", "ack -3": "Which incident?", "ack 99999999999999999999": "Which incident?", "note 12": "What should be remembered?",
+		"": "/nines ack 12", "help": "/nines ack 12", "explode 12": `no command "explode"`, "ack": "Which incident?",
+		"ack twelve": "Which incident?",
+		"ack 0":      "no incident 0", "ack -3": "Which incident?", "ack 99999999999999999999": "Which incident?",
+		"note 12":      "What should be remembered?",
 		"<!channel> 1": "no command", "list": "not offered", "oncall": "not offered",
 	} {
 		d := &desk{}
@@ -216,7 +225,8 @@ func TestAListShowsWhatIsOpen(t *testing.T) {
 	}
 	for n := range 25 {
 		open = append(open, incidents.Incident{
-			ID: fmt.Sprint("i", n), Number: int64(n + 1), Title: "<!here> Orders fail", Severity: incidents.Critical, State: incidents.Triggered,
+			ID: fmt.Sprint("i", n), Number: int64(n + 1), Title: "<!here> Orders fail", Severity: incidents.Critical,
+			State: incidents.Triggered,
 		})
 	}
 	got := ask("list")
@@ -313,7 +323,8 @@ func TestWhatNobodyWroteInAThreadIsNoNote(t *testing.T) {
 func TestSlackSendsAgainWhatCouldNotBeKept(t *testing.T) {
 	t.Parallel()
 	for kind, again := range map[fault.Kind]bool{
-		fault.NotFound: false, fault.Conflict: false, fault.Invalid: false, fault.Unavailable: true, fault.Timeout: true, fault.Internal: true,
+		fault.NotFound: false, fault.Conflict: false, fault.Invalid: false, fault.Unavailable: true, fault.Timeout: true,
+		fault.Internal: true,
 	} {
 		d := &desk{err: fault.New(kind, "x")}
 		if _, err := newHook().Receive(t.Context(), slacktest.Event(event("a note", ""), t0), d.do); (err != nil) != again {

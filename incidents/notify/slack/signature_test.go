@@ -22,7 +22,8 @@ func TestTheSignatureIsTheOneOfSlacksDocumentation(t *testing.T) {
 		"&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text=&response_url=https%3A%2F%2Fhooks.slack.com" +
 		"%2Fcommands%2FT1DC2JH3J%2F397700885554%2F96rGlfmibIGlgcZRskXaIFfN&trigger_id=398738663015.47445629121.803a0bc887a14d10d2c447fce8b6703c"
 	r := slacktest.Sign("application/x-www-form-urlencoded", []byte(body), slacktest.Secret, time.Unix(1531420618, 0))
-	if got, want := r.Header.Get("X-Slack-Signature"), "v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"; got != want {
+	if got, want := r.Header.Get("X-Slack-Signature"),
+		"v0=a2114d57b48eac39b9ad189dd8316235a7b4a8d21a10bd27519666489c69b503"; got != want {
 		t.Errorf("signature %s; want %s", got, want)
 	}
 	if _, err := newHook().Receive(t.Context(), r, (&desk{}).do); err != nil {
@@ -49,24 +50,25 @@ func TestOnlySlackIsHeard(t *testing.T) {
 	}
 	signature := good().Header.Get("X-Slack-Signature")
 	for name, r := range map[string]hook.Request{
-		"another secret":         sign("hunter2", t0),
-		"no secret":              sign("", t0),
-		"a replay":               sign(slacktest.Secret, t0.Add(-5*time.Minute-time.Second)),
-		"the future":             sign(slacktest.Secret, t0.Add(5*time.Minute+time.Second)),
-		"the beginning of time":  sign(slacktest.Secret, time.Unix(0, 0)),
-		"another body":           with(func(r *hook.Request) { r.Body = append(r.Body, '&') }),
-		"another time":           header("X-Slack-Request-Timestamp", "1762139046"),
-		"no time":                header("X-Slack-Request-Timestamp", ""),
-		"a time that is none":    header("X-Slack-Request-Timestamp", "now"),
-		"a time out of range":    header("X-Slack-Request-Timestamp", "9223372036854775807"),
-		"no signature":           header("X-Slack-Signature", ""),
-		"half a signature":       header("X-Slack-Signature", signature[:len(signature)/2]),
-		"only the version":       header("X-Slack-Signature", "v0="),
-		"another version":        header("X-Slack-Signature", strings.Replace(signature, "v0=", "v1=", 1)),
-		"no version":             header("X-Slack-Signature", strings.TrimPrefix(signature, "v0=")),
-		"a signature of no hex":  header("X-Slack-Signature", "v0=zz"),
-		"two signatures in one":  header("X-Slack-Signature", signature+","+signature),
-		"an event without a key": {Header: map[string][]string{"Content-Type": {"application/json"}}, Body: []byte(`{"type":"url_verification"}`), At: t0},
+		"another secret":        sign("hunter2", t0),
+		"no secret":             sign("", t0),
+		"a replay":              sign(slacktest.Secret, t0.Add(-5*time.Minute-time.Second)),
+		"the future":            sign(slacktest.Secret, t0.Add(5*time.Minute+time.Second)),
+		"the beginning of time": sign(slacktest.Secret, time.Unix(0, 0)),
+		"another body":          with(func(r *hook.Request) { r.Body = append(r.Body, '&') }),
+		"another time":          header("X-Slack-Request-Timestamp", "1762139046"),
+		"no time":               header("X-Slack-Request-Timestamp", ""),
+		"a time that is none":   header("X-Slack-Request-Timestamp", "now"),
+		"a time out of range":   header("X-Slack-Request-Timestamp", "9223372036854775807"),
+		"no signature":          header("X-Slack-Signature", ""),
+		"half a signature":      header("X-Slack-Signature", signature[:len(signature)/2]),
+		"only the version":      header("X-Slack-Signature", "v0="),
+		"another version":       header("X-Slack-Signature", strings.Replace(signature, "v0=", "v1=", 1)),
+		"no version":            header("X-Slack-Signature", strings.TrimPrefix(signature, "v0=")),
+		"a signature of no hex": header("X-Slack-Signature", "v0=zz"),
+		"two signatures in one": header("X-Slack-Signature", signature+","+signature),
+		"an event without a key": {Header: map[string][]string{"Content-Type": {"application/json"}},
+			Body: []byte(`{"type":"url_verification"}`), At: t0},
 	} {
 		d := &desk{}
 		answer, err := newHook().Receive(t.Context(), r, d.do)

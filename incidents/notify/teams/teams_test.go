@@ -68,7 +68,8 @@ func TestACardTellsWhatAPersonNeeds(t *testing.T) {
 func TestTheColourIsTheSeverityUntilItIsOver(t *testing.T) {
 	s := start(t)
 	for severity, want := range map[incidents.Severity]string{
-		incidents.Critical: "attention", incidents.Error: "attention", incidents.Warning: "warning", incidents.Info: "accent", "purple": "warning",
+		incidents.Critical: "attention", incidents.Error: "attention", incidents.Warning: "warning", incidents.Info: "accent",
+		"purple": "warning",
 	} {
 		n := note(incidents.ActionTrigger)
 		n.Incident.Severity = severity
@@ -124,7 +125,8 @@ func TestARefusalSaysWhyWithoutTheAddress(t *testing.T) {
 	s := start(t)
 	t.Setenv("TEAMS_TEST_URL", strings.Replace(s.Address(), teamstest.Signature, "hunter2", 1))
 	_, refused := teams.New("").Send(t.Context(), note(incidents.ActionTrigger))
-	if want := "Teams answered 401: DirectApiAuthorizationRequired: The workflow could not be started."; refused == nil || refused.Error() != want {
+	if want := "Teams answered 401: DirectApiAuthorizationRequired: The workflow could not be started."; refused == nil ||
+		refused.Error() != want {
 		t.Errorf("%v; want %q", refused, want)
 	}
 	t.Setenv("TEAMS_TEST_URL", "hunter2")
@@ -146,7 +148,8 @@ func TestNoTextOfAnAlertBreaksACard(t *testing.T) {
 	s := start(t)
 	texts := rapid.OneOf(
 		rapid.String(), rapid.SampledFrom([]string{"", "\xff\xfe", "[a](http://evil.example)", "<at>all</at>"}),
-		rapid.Map(rapid.SampledFrom([]string{"\"", "ü", "🔥", "\n", "](", "\x01", "\u2028", "\\"}), func(p string) string { return strings.Repeat(p, 6000) }),
+		rapid.Map(rapid.SampledFrom([]string{"\"", "ü", "🔥", "\n", "](", "\x01", "\u2028", "\\"}),
+			func(p string) string { return strings.Repeat(p, 6000) }),
 	)
 	actions := rapid.SampledFrom([]incidents.Action{incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve})
 	rapid.Check(t, func(t *rapid.T) {
