@@ -41,6 +41,9 @@ func (t ContactTest) Leftover() string {
 	return ""
 }
 
+// ID is short and the same for equal destinations; it tells nothing about them.
+func (t Target) ID() string { return shortHash(t.Key()) }
+
 // Check returns every problem of a target that stands in no policy.
 func (t Target) Check() error {
 	r := policyReader{doc: manifest.Document{}}
@@ -59,7 +62,7 @@ func (t Target) Check() error {
 // loudest that rings once: an emergency would ring until somebody answers it, and a warning perhaps not at all. It has no
 // number and no address, since there is no incident to look at, and a key of its own, so that it joins no earlier test.
 func TestNotification(t Target, who string, now time.Time) Notification {
-	id := fmt.Sprintf("test-%x-%s", now.UnixNano(), shortHash(t.Key()))
+	id := fmt.Sprintf("test-%x-%s", now.UnixNano(), t.ID())
 	policy := Policy{Name: "test", Steps: []Step{{Targets: []Target{t}}}}
 	return Notification{
 		Page: Page{
@@ -111,7 +114,7 @@ func (p Policy) At(s Spot) ([]Target, error) {
 		if s.Index != 0 || s.Fallback {
 			return nil, fault.New(fault.Invalid, "step: say of which step, 1 to %d", len(p.Steps))
 		}
-		return p.everybody(), nil
+		return p.Everybody(), nil
 	}
 	targets, what := p.Steps[s.Step-1].Targets, fmt.Sprintf("step %d", s.Step)
 	if s.Fallback {
@@ -135,8 +138,8 @@ func (f *Fallback) targets() []Target {
 	return f.Targets
 }
 
-// everybody returns whom the policy pages, each once, in the order of its steps.
-func (p Policy) everybody() []Target {
+// Everybody returns whom the policy pages, each once, in the order of its steps.
+func (p Policy) Everybody() []Target {
 	var all []Target
 	seen := map[string]bool{}
 	for _, s := range p.Steps {
