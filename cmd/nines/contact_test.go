@@ -77,7 +77,7 @@ func TestOneStepThatArrivesIsAllRight(t *testing.T) {
 	}
 }
 
-const unapplied = `apiVersion: nines.dev/v1
+const unapplied = `apiVersion: nines/v1
 kind: EscalationPolicy
 metadata: {name: fresh}
 spec:
