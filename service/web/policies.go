@@ -52,7 +52,9 @@ type targetsView struct {
 }
 
 // Only returns the targets for the part that shows them.
-func (v policyView) Only(targets []targetView) targetsView { return targetsView{v.URL, v.CanTest, targets} }
+func (v policyView) Only(targets []targetView) targetsView {
+	return targetsView{v.URL, v.CanTest, targets}
+}
 
 // policyStep is one step, in words.
 type policyStep struct {
@@ -125,7 +127,7 @@ func testedWords(targets []incidents.Target, tests map[string]incidents.ContactT
 	case failed > 0:
 		return plural(failed, "test failed", "tests failed"), "hot"
 	case tested == len(targets):
-		return "all arrived", "calm"
+		return "all accepted", "calm"
 	case tested > 0:
 		return plural(len(targets)-tested, "target never tested", "targets never tested"), "idle"
 	}
@@ -183,7 +185,7 @@ func targetViewOf(t incidents.Target, at incidents.Spot, tests map[string]incide
 	case !v.Tested:
 		v.Word, v.Class = "never tested", "idle"
 	case v.Test.OK():
-		v.Word, v.Class = "arrived", "calm"
+		v.Word, v.Class = "accepted", "calm"
 	default:
 		v.Word, v.Class = "failed", "hot"
 	}

@@ -66,7 +66,7 @@ func TestAPolicyShowsWhomItPagesAndHowTheLastTestsWent(t *testing.T) {
 	app := newWorld().app(as(ada))
 	for path, want := range map[string][]string{
 		"/policies": {">shop-oncall<", ">quiet<", "never tested", "1" + thin + "test failed", `href="/policies/shop-oncall"`},
-		"/policies/shop-oncall": {"Step 1", "at once", "15" + thin + "min after step 1", "SMS to &#43;4915112345678", "arrived", "240" + thin + "ms",
+		"/policies/shop-oncall": {"Step 1", "at once", "15" + thin + "min after step 1", "SMS to &#43;4915112345678", "accepted", "240" + thin + "ms",
 			"Slack answered 404: no_service", "Fallback", "e-mail to lead@example.com", "2" + thin + "times", ">Send a test<"},
 		"/incidents": {`href="/policies"`},
 	} {
