@@ -26,48 +26,90 @@ const (
 	OutcomeCanceled = "canceled"
 )
 
-// attempt sends one claimed page and writes down how that went.
+// attempt sends one message, a claimed page or a bundle of them, and writes down how that went for each.
 func (d *dispatch) attempt(ctx context.Context, c Claim, claimedAt time.Time) {
 	ctx, cancel := context.WithDeadline(ctx, claimedAt.Add(PageLease-time.Second))
-	provider := c.Page.Target.Provider()
-	ctx, span := d.span(ctx, c, provider)
+	m := message{claims: append([]Claim{c}, c.With...), provider: c.Page.Target.Provider()}
+	ctx, span := d.span(ctx, c, m.provider)
 	started := d.Now()
-	receipt, why, err := d.tell(ctx, c, provider)
+	receipt, err := d.tell(ctx, &m)
 	cancel()
-
-	a := c.Attempt
-	a.Provider, a.Took = provider, d.Now().Sub(started)
-	a.StatusCode, a.ProviderID = receipt.StatusCode, clip(receipt.ProviderID, 300)
-	retryIn := d.conclude(&a, c, err, why)
-	d.finish(context.WithoutCancel(ctx), c, a, retryIn)
-	endSpan(span, a)
-	d.report(c, a, err)
+	took := d.Now().Sub(started)
+	for n, one := range m.claims {
+		a := one.Attempt
+		a.Provider, a.Took = m.provider, took
+		why, failure := m.unwanted[n], err
+		if why == "" {
+			a.StatusCode, a.ProviderID = receipt.StatusCode, clip(receipt.ProviderID, 300)
+		}
+		if m.held[n] != nil {
+			failure = m.held[n]
+		}
+		retryIn := d.conclude(&a, one, failure, why)
+		d.finish(context.WithoutCancel(ctx), one, a, retryIn)
+		if n == 0 {
+			endSpan(span, a)
+		}
+		d.report(one, a, failure)
+	}
 }
 
-// tell checks that the page is still wanted and sends it. why is set where it is not wanted any more.
-func (d *dispatch) tell(ctx context.Context, c Claim, provider string) (r Receipt, why string, err error) {
-	notifier, ok := d.Notifiers[provider]
+// message is what goes to a target at once: a page, or a bundle of pages of several incidents.
+type message struct {
+	claims   []Claim
+	provider string
+	unwanted map[int]string // why a claim is not wanted any more
+	held     map[int]error  // why a claim has to wait
+}
+
+// tell checks which of the message's pages are still wanted and sends those.
+func (d *dispatch) tell(ctx context.Context, m *message) (Receipt, error) {
+	notifier, ok := d.Notifiers[m.provider]
 	if !ok {
-		return Receipt{}, "", fault.New(fault.Invalid, "nothing is set up to send by %s", orUnknown(provider))
+		return Receipt{}, fault.New(fault.Invalid, "nothing is set up to send by %s", orUnknown(m.provider))
 	}
-	if c.Broken != "" {
-		return Receipt{}, "", fault.New(fault.Invalid, "%s", c.Broken)
+	if broken := m.claims[0].Broken; broken != "" {
+		return Receipt{}, fault.New(fault.Invalid, "%s", broken)
 	}
-	gate := d.gates[provider]
+	gate := d.gates[m.provider]
 	if !gate.enter(ctx) {
-		return Receipt{}, "", fault.New(fault.Unavailable, "%d earlier pages still wait for an answer of %s; not tried yet", d.Workers, provider)
+		return Receipt{}, fault.New(fault.Unavailable, "%d earlier pages still wait for an answer of %s; not tried yet", d.Workers, m.provider)
 	}
 	defer gate.leave()
-	incident := d.current(ctx, c)
-	if why := unwanted(c, incident); why != "" {
-		return Receipt{}, why, nil
+	note, wanted := d.lastLook(ctx, m)
+	if !wanted {
+		return Receipt{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, PageTimeout)
 	defer cancel()
-	r, err = send(ctx, notifier, Notification{
-		Page: c.Page, Incident: incident, IncidentURL: d.incidentURL(incident), Thread: c.Thread, Text: c.Page.Text, At: d.Now(),
-	})
-	return r, "", err
+	return send(ctx, notifier, note)
+}
+
+// lastLook sorts out what is not wanted any more, or has to wait, and returns the notification about the rest.
+func (d *dispatch) lastLook(ctx context.Context, m *message) (Notification, bool) {
+	m.unwanted, m.held = map[int]string{}, map[int]error{}
+	var pages []Claim
+	for n, c := range m.claims {
+		c.Incident = d.current(ctx, c)
+		switch why := unwanted(c, c.Incident); {
+		case why != "":
+			m.unwanted[n] = why
+		case c.Page.Action == ActionTrigger && c.Incident.Held != "":
+			m.held[n] = fault.New(fault.Unavailable, "held by %s", c.Incident.Held)
+		default:
+			pages = append(pages, c)
+		}
+	}
+	switch len(pages) {
+	case 0:
+		return Notification{}, false
+	case 1:
+		c := pages[0]
+		return Notification{
+			Page: c.Page, Incident: c.Incident, IncidentURL: d.incidentURL(c.Incident), Thread: c.Thread, Text: c.Page.Text, At: d.Now(),
+		}, true
+	}
+	return d.bundle(pages), true
 }
 
 // current returns the incident at this moment. When the storage fails to answer, the incident as it was claimed, a few

@@ -40,16 +40,16 @@ type sink struct {
 func (s *sink) Send(ctx context.Context, n incidents.Notification) (incidents.Receipt, error) {
 	s.mu.Lock()
 	s.sent, s.at = append(s.sent, n), append(s.at, time.Now())
-	count := len(s.sent)
+	count, answer := len(s.sent), s.answer
 	s.mu.Unlock()
 	receipt := s.receipt
 	if receipt == (incidents.Receipt{}) {
 		receipt.StatusCode = 202
 	}
-	if s.answer == nil {
+	if answer == nil {
 		return receipt, nil
 	}
-	if err := s.answer(ctx, count); err != nil {
+	if err := answer(ctx, count); err != nil {
 		return incidents.Receipt{}, err
 	}
 	return receipt, nil
@@ -288,7 +288,7 @@ func TestABlackHoleOfOneProviderDelaysNoOther(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		start := time.Now()
 		for n := range 20 {
-			p.open(fmt.Sprintf("good%d", n), mail("ana"))
+			p.open(fmt.Sprintf("good%d", n), mail(fmt.Sprint("ana", n)))
 		}
 		time.Sleep(time.Minute)
 		if got := p.email.count(); got != 20 {
@@ -456,4 +456,95 @@ func TestRetriesSpreadAndNeverComeEarly(t *testing.T) {
 	if d := incidents.RetryIn(1, 24*time.Hour); d > 20*time.Minute {
 		t.Errorf("a provider may silence a page for %s", d)
 	}
+}
+
+// A provider that fails is not sent more than a fifth again beside what is new, beyond a floor.
+func TestAFailingProviderIsNotFloodedWithRetries(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *paging) {
+		p.email.answer = func(context.Context, int) error { return fault.New(fault.Unavailable, "down") }
+		for n := range 400 {
+			p.open(fmt.Sprint("i", n), mail(fmt.Sprint("person", n)))
+		}
+		for range 15 {
+			before := p.email.count()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			first, again := 0, 0
+			p.email.mu.Lock()
+			sent := slices.Clone(p.email.sent[before:])
+			p.email.mu.Unlock()
+			for _, n := range sent {
+				if n.Page.Attempts == 1 {
+					first++
+				} else {
+					again++
+				}
+			}
+			if most := 2 * incidents.RetryBudget(first, 0); again > most { // a minute of ours meets two of the budget's
+				t.Errorf("%d retries in a minute, beside %d new pages; want at most %d", again, first, most)
+			}
+		}
+		p.email.mu.Lock()
+		p.email.answer = nil
+		p.email.mu.Unlock()
+		time.Sleep(3 * time.Hour)
+		for n := range 400 {
+			if s := p.Page(t, int64(n+1)).State; s != incidents.PageSent {
+				t.Fatalf("page %d is %s after the provider came back", n+1, s)
+			}
+		}
+	})
+}
+
+// Where more incidents are opened than a telephone may be told of, they arrive as one message.
+func TestAStormArrivesAsOneMessage(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *paging) {
+		p.open("i1", mail("ana"))
+		synctest.Wait()
+		for n := range 30 {
+			p.open(fmt.Sprint("storm", n), mail("ana"))
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := p.email.count(); n > 3 {
+			t.Fatalf("%d mails of 31 incidents", n)
+		}
+		told := map[string]bool{}
+		for _, n := range p.email.sent {
+			for _, i := range append(slices.Clone(n.Bundle), n.Incident) {
+				told[i.ID] = true
+			}
+			if len(n.Bundle) > 0 && (n.Incident.Number != 0 || !strings.Contains(n.Incident.Title, "incidents at once") ||
+				n.IncidentURL != "https://nines.example.com/incidents") {
+				t.Errorf("a bundle reads %q and leads to %s", n.Incident.Title, n.IncidentURL)
+			}
+		}
+		delete(told, "")
+		if len(told) != 31 {
+			t.Errorf("%d of 31 incidents are told", len(told))
+		}
+		for id := int64(1); id <= 31; id++ {
+			if as := p.Attempts(t, id); p.Page(t, id).State != incidents.PageSent || len(as) != 1 {
+				t.Errorf("page %d is %s after %d attempts", id, p.Page(t, id).State, len(as))
+			}
+		}
+	})
+}
+
+// What is acknowledged, or held, between the claim and the send is left out of the message.
+func TestAHeldPageWaitsUntilTheHoldEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *paging) {
+		i := incidents.Open(signal(incidents.Critical, policy(0, incidents.Step{Delay: time.Minute, Targets: []incidents.Target{mail("ana")}})), "i1", time.Now()).Incident
+		i = p.do(i.Hold("window", time.Now()))
+		time.Sleep(time.Hour)
+		i = p.do(i.Escalate(time.Now()))
+		if p.email.count() != 0 {
+			t.Fatal("somebody was paged while it is held")
+		}
+		p.do(i.Release(time.Now()))
+		time.Sleep(2 * time.Second)
+		if p.email.count() != 1 {
+			t.Errorf("%d pages after the hold", p.email.count())
+		}
+	})
 }

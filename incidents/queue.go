@@ -2,6 +2,7 @@ package incidents
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -17,23 +18,29 @@ var limits = map[string][]Limit{
 	"pagerduty": {{120, time.Minute}}, // a routing key's events
 	"slack":     {{1, time.Second}},   // a channel's messages
 	"opsgenie":  {{120, time.Minute}},
-	"webhook":   {{10, time.Second}}, // a machine, which is told of each incident
+	"webhook":   {{100, time.Second}}, // a machine, which is told of each incident
 	"sms":       {{1, time.Minute}, {5, 15 * time.Minute}, {11, time.Hour}, {21, 3 * time.Hour}},
 	"voice":     {{1, time.Minute}, {3, 15 * time.Minute}, {7, time.Hour}, {15, 3 * time.Hour}},
+
+	otherProviders: {{5, 5 * time.Second}},
 }
 
-var otherLimits = []Limit{{5, 5 * time.Second}}
+// otherProviders stands for all providers that have no limits of their own.
+const otherProviders = ""
+
+// Limits returns the limits of all providers; those of "" hold for the others.
+func Limits() map[string][]Limit { return maps.Clone(limits) }
 
 // LimitsOf returns how many messages a target of the provider gets; all of the limits hold at once.
 func LimitsOf(provider string) []Limit {
 	if l, ok := limits[provider]; ok {
 		return l
 	}
-	return otherLimits
+	return limits[otherProviders]
 }
 
-// Bundling of a storm: where more pages than bundleOver wait for a target they go as one message, at most bundleMost at
-// a time.
+// Bundling of a storm: where more pages than bundleOver wait for a target, or more than it may get now, they go as one
+// message, at most bundleMost at a time.
 const (
 	bundleOver = 4
 	bundleMost = 50
@@ -95,7 +102,10 @@ func (q Queue) Next(most int) [][]Due {
 	)
 	for _, d := range inTurns(q.Due) {
 		standing, ok := q.Targets[d.Target]
-		if !ok || len(out) >= most || (d.bundled(bundles) && bundled[d.Target]) {
+		if len(out) >= most {
+			break
+		}
+		if !ok || (d.bundled(bundles) && bundled[d.Target]) {
 			continue
 		}
 		if free[d.Target] >= standing.Free || (d.Retry && retries[d.Provider] >= q.Retries[d.Provider]) {
@@ -123,7 +133,7 @@ func (q Queue) bundles() map[string][]Due {
 		}
 	}
 	for target, pages := range waiting {
-		if len(pages) <= bundleOver {
+		if len(pages) <= max(1, min(bundleOver, q.Targets[target].Free)) {
 			delete(waiting, target)
 			continue
 		}

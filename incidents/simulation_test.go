@@ -58,7 +58,7 @@ func TestPagingKeepsItsPromisesInASimulatedWorld(t *testing.T) {
 		total.add(w)
 	}
 	t.Log(total)
-	if total.sent == 0 || total.crashes == 0 || total.acks == 0 || total.repeated == 0 {
+	if total.sent == 0 || total.crashes == 0 || total.acks == 0 || total.repeated == 0 || total.bundled == 0 {
 		t.Error("the simulation simulated nothing")
 	}
 }
@@ -86,7 +86,7 @@ func keptSeeds(t *testing.T) (seeds []uint64) {
 
 // tallyOfWorlds says what was simulated.
 type tallyOfWorlds struct {
-	worlds, incidents, pages, sent, repeated, crashes, acks int
+	worlds, incidents, pages, sent, repeated, bundled, crashes, acks int
 }
 
 func (s *tallyOfWorlds) add(w *world) {
@@ -101,13 +101,14 @@ func (s *tallyOfWorlds) add(w *world) {
 			s.repeated++
 		}
 	}
+	s.bundled += len(w.bundled)
 	s.crashes += int(w.crashes.Load())
 	s.acks += w.acks
 }
 
 func (s tallyOfWorlds) String() string {
-	return fmt.Sprintf("%d worlds of %s: %d incidents, %d pages, %d sent, %d of them again after a fault, %d crashes, %d acknowledgements",
-		s.worlds, simulated, s.incidents, s.pages, s.sent, s.repeated, s.crashes, s.acks)
+	return fmt.Sprintf("%d worlds of %s: %d incidents, %d pages, %d sent, %d of them again after a fault, %d in bundles, %d crashes, %d acknowledgements",
+		s.worlds, simulated, s.incidents, s.pages, s.sent, s.repeated, s.bundled, s.crashes, s.acks)
 }
 
 // world is one simulated operation.
@@ -126,7 +127,8 @@ type world struct {
 
 	mu       sync.Mutex // guards what follows
 	trouble  map[string]trouble
-	received map[int64]int // by page, how often its provider got it
+	received map[int64]int  // by page, how often its provider got it
+	bundled  map[string]int // by incident and target, how often it got there with others
 	blind    map[string]time.Time
 	troubled map[int64]bool // attempts whose end could not be written down at once
 	problems []string
@@ -158,7 +160,7 @@ var providers = []string{"email", "slack", "ntfy"}
 func newWorld(seed uint64) *world {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), store: outboxtest.NewMemory(), open: map[string]string{},
-		alerts: map[string][]string{}, trouble: map[string]trouble{}, received: map[int64]int{}, blind: map[string]time.Time{},
+		alerts: map[string][]string{}, trouble: map[string]trouble{}, received: map[int64]int{}, bundled: map[string]int{}, blind: map[string]time.Time{},
 		troubled: map[int64]bool{},
 	}
 	for n := range 3 {
@@ -747,7 +749,12 @@ func (p simProvider) Send(ctx context.Context, n incidents.Notification) (incide
 // receive counts what a provider got, and complains of pages to people who need not come any more.
 func (w *world) receive(n incidents.Notification) {
 	w.mu.Lock()
-	w.received[n.Page.ID]++
+	if w.received[n.Page.ID]++; len(n.Bundle) > 0 {
+		w.received[n.Page.ID]-- // it stands for the pages of several incidents
+	}
+	for _, i := range n.Bundle {
+		w.bundled[i.ID+" "+n.Page.Target.Key()]++
+	}
 	blind := time.Since(w.blind[n.Page.Incident]) < 10*time.Second
 	w.mu.Unlock()
 	for _, of := range append([]incidents.Incident{n.Incident}, n.Bundle...) {
@@ -757,6 +764,9 @@ func (w *world) receive(n incidents.Notification) {
 		}
 		if i.State == incidents.Acknowledged && i.AcknowledgedAt.Before(time.Now()) {
 			w.problem("%s: step %d of round %d was sent %s after somebody had acknowledged", i.ID, n.Page.Step, n.Page.Loop, time.Since(*i.AcknowledgedAt))
+		}
+		if i.Held != "" && i.UpdatedAt.Before(time.Now().Add(-time.Second)) {
+			w.problem("%s: step %d was sent while it is held", i.ID, n.Page.Step)
 		}
 		if i.State == incidents.Resolved && i.ResolvedAt.Before(time.Now()) {
 			w.problem("%s: step %d was sent %s after it was resolved", i.ID, n.Page.Step, time.Since(*i.ResolvedAt))
@@ -797,10 +807,14 @@ func (w *world) checkPage(p incidents.Page) {
 	}
 	switch p.State {
 	case incidents.PagePending, incidents.PageSending:
-		w.problem("%s is still %s after %d attempts", what, p.State, p.Attempts)
+		i, _ := w.store.Current(context.Background(), p.Incident)
+		w.problem("%s is still %s after %d attempts, due %s; the incident is %s%s", what, p.State, p.Attempts, p.NextAt, i.State, i.Held)
 	case incidents.PageSent:
 		if sent != 1 {
 			w.problem("%s is sent, by %d attempts", what, sent)
+		}
+		if w.received[p.ID] == 0 && w.bundled[p.Incident+" "+p.Target.Key()] == 0 {
+			w.problem("%s is sent, and nobody received it", what)
 		}
 	case incidents.PageFailed:
 		if last.Outcome != incidents.OutcomeFailed || last.Error == "" {

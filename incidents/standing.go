@@ -32,16 +32,18 @@ type Standing struct {
 }
 
 // Standing returns what the target may get at the time; used has how many messages it got within each of its provider's
-// limits, in order.
+// limits, in the order of LimitsOf; nil is none.
 func (s TargetState) Standing(used []int, now time.Time) Standing {
 	if s.BlockedUntil != nil && s.BlockedUntil.After(now) {
 		return Standing{}
 	}
 	free := 1 << 30
 	for n, l := range LimitsOf(s.Provider) {
+		had := 0
 		if n < len(used) {
-			free = min(free, max(0, l.Most-used[n]))
+			had = used[n]
 		}
+		free = min(free, max(0, l.Most-had))
 	}
 	switch {
 	case s.Failures < circuitAfter:

@@ -17,11 +17,15 @@ func (m *Memory) Pages() []incidents.Page {
 	return out
 }
 
-// NextDue returns when a page is next to be looked at: it is due, or its lease ends. It is false where none is open.
+// NextDue returns when a page is next to be looked at: it is due, or its lease ends. It is false where none is open; pages
+// of an incident that is held wait for that to end.
 func (m *Memory) NextDue() (at time.Time, open bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, r := range m.pages {
+	for _, r := range m.open {
+		if m.held(r) {
+			continue
+		}
 		due := r.NextAt
 		switch r.State {
 		case incidents.PagePending:

@@ -3,7 +3,6 @@
 package outboxtest
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -19,7 +18,10 @@ type Memory struct {
 	mu        sync.Mutex
 	incidents map[string]incidents.Incident
 	targets   map[string]incidents.TargetState // by key
+	of        map[string][]message             // attempts by target
+	tries     map[string][]message             // and by provider
 	pages     []*row
+	open      []*row // those that have not ended, and some that have
 	attempts  []incidents.Attempt
 	timeline  []incidents.Event
 	wake      chan struct{}
@@ -28,12 +30,24 @@ type Memory struct {
 
 type row struct {
 	incidents.Page
-	lease time.Time // until when it is claimed
+	lease    time.Time // until when it is claimed
+	priority int
+	target   string // key
+	queue    string // incident and target
+}
+
+// message is an attempt, by target or provider.
+type message struct {
+	attempt int64
+	started time.Time
 }
 
 // NewMemory returns an empty outbox.
 func NewMemory() *Memory {
-	return &Memory{incidents: map[string]incidents.Incident{}, targets: map[string]incidents.TargetState{}, wake: make(chan struct{}, 1)}
+	return &Memory{
+		incidents: map[string]incidents.Incident{}, targets: map[string]incidents.TargetState{},
+		of: map[string][]message{}, tries: map[string][]message{}, wake: make(chan struct{}, 1),
+	}
 }
 
 // Apply commits a Change as a storage would: the incident, its timeline and its pages together.
@@ -66,8 +80,25 @@ func (m *Memory) add(p incidents.Page) int64 {
 		}
 	}
 	p.ID = int64(len(m.pages) + 1)
-	m.pages = append(m.pages, &row{Page: p})
+	r := &row{Page: p, priority: m.priority(p), target: p.Target.Key()}
+	r.queue = r.Incident + " " + r.target
+	m.pages, m.open = append(m.pages, r), append(m.open, r)
 	return p.ID
+}
+
+// priority is that of the page, or urgent where its service was quiet.
+func (m *Memory) priority(p incidents.Page) int {
+	if p.Priority() != incidents.PriorityFirst {
+		return p.Priority()
+	}
+	service := m.incidents[p.Incident].Service
+	for _, r := range m.pages {
+		if r.Action == incidents.ActionTrigger && r.Tenant == p.Tenant && m.incidents[r.Incident].Service == service &&
+			r.Incident != p.Incident && r.CreatedAt.After(p.CreatedAt.Add(-incidents.QuietService)) {
+			return incidents.PriorityFirst
+		}
+	}
+	return incidents.PriorityUrgent
 }
 
 func (m *Memory) notify() {
@@ -92,30 +123,94 @@ func (m *Memory) ClaimDue(ctx context.Context, most int, lease time.Duration) ([
 		return nil, err
 	}
 	now := time.Now()
+	due := m.due(now)
+	queue := incidents.Queue{Targets: map[string]incidents.Standing{}, Retries: map[string]int{}}
+	for _, r := range due {
+		key, provider := r.target, r.Target.Provider()
+		queue.Due = append(queue.Due, incidents.Due{
+			ID: r.ID, Tenant: r.Tenant, Service: m.incidents[r.Incident].Service, Target: key, Provider: provider, Action: r.Action,
+			Priority: r.priority, NextAt: r.NextAt, Retry: r.State == incidents.PagePending && r.Attempts > 0, Bundles: r.Target.Bundles(),
+		})
+		if _, known := queue.Targets[key]; !known {
+			queue.Targets[key] = m.targetState(r.Target).Standing(m.used(key, provider, now), now)
+		}
+		if _, known := queue.Retries[provider]; !known {
+			queue.Retries[provider] = m.retries(provider, now)
+		}
+	}
+	var claims []incidents.Claim
+	for _, message := range queue.Next(most) {
+		first := m.claim(m.pages[message[0].ID-1], now, lease)
+		for _, d := range message[1:] {
+			first.With = append(first.With, m.claim(m.pages[d.ID-1], now, lease))
+		}
+		claims = append(claims, first)
+	}
+	return claims, nil
+}
+
+// due returns the pages that may go now, at most one of an incident and target.
+func (m *Memory) due(now time.Time) (due []*row) {
+	m.open = slices.DeleteFunc(m.open, func(r *row) bool { return r.State != incidents.PagePending && r.State != incidents.PageSending })
 	busy := map[string]bool{}
-	var due []*row
-	for _, r := range m.pages {
-		switch {
-		case r.State == incidents.PageSending && r.lease.After(now):
-			busy[r.Incident+" "+r.Target.Key()] = true
-		case r.State == incidents.PagePending && !r.NextAt.After(now), r.State == incidents.PageSending:
+	for _, r := range m.open {
+		if r.State == incidents.PageSending && r.lease.After(now) {
+			busy[r.queue] = true
+		}
+	}
+	for _, r := range m.open {
+		free := r.State == incidents.PageSending || !r.NextAt.After(now)
+		if free && !m.held(r) && !busy[r.queue] {
+			busy[r.queue] = true
 			due = append(due, r)
 		}
 	}
-	slices.SortStableFunc(due, func(a, b *row) int {
-		return cmp.Or(cmp.Compare(a.Priority(), b.Priority()), a.NextAt.Compare(b.NextAt))
-	})
-	var claims []incidents.Claim
-	for _, r := range due {
-		key := r.Incident + " " + r.Target.Key()
-		blocked := m.targets[r.Target.Key()].BlockedUntil
-		if len(claims) == most || busy[key] || (blocked != nil && blocked.After(now)) {
-			continue
-		}
-		busy[key] = true
-		claims = append(claims, m.claim(r, now, lease))
+	return due
+}
+
+// held reports whether the page waits for something that holds its incident.
+func (m *Memory) held(r *row) bool {
+	i := m.incidents[r.Incident]
+	return r.Action == incidents.ActionTrigger && i.State == incidents.Triggered && i.Held != ""
+}
+
+func (m *Memory) targetState(t incidents.Target) incidents.TargetState {
+	state, known := m.targets[t.Key()]
+	if !known {
+		state = incidents.TargetState{Key: t.Key(), Provider: t.Provider(), Name: t.String()}
 	}
-	return claims, nil
+	return state
+}
+
+// used counts what the target got within each of its limits.
+func (m *Memory) used(key, provider string, now time.Time) []int {
+	limits := incidents.LimitsOf(provider)
+	used := make([]int, len(limits))
+	messages := m.of[key]
+	for at := len(messages) - 1; at >= 0; at-- {
+		age := now.Sub(messages[at].started)
+		if age > 3*time.Hour {
+			break
+		}
+		for n, l := range limits {
+			if age < l.Per && m.attempts[messages[at].attempt-1].Outcome != incidents.OutcomeCanceled {
+				used[n]++
+			}
+		}
+	}
+	return used
+}
+
+// retries is what the provider's budget leaves.
+func (m *Memory) retries(provider string, now time.Time) int {
+	tries := m.tries[provider]
+	all, again := 0, 0
+	for at := len(tries) - 1; at >= 0 && now.Sub(tries[at].started) < time.Minute; at-- {
+		if all++; m.attempts[tries[at].attempt-1].Number > 1 {
+			again++
+		}
+	}
+	return incidents.RetryBudget(all, again)
 }
 
 func (m *Memory) claim(r *row, now time.Time, lease time.Duration) incidents.Claim {
@@ -126,9 +221,12 @@ func (m *Memory) claim(r *row, now time.Time, lease time.Duration) incidents.Cla
 		Provider: r.Target.Provider(), StartedAt: now,
 	}
 	m.attempts = append(m.attempts, a)
-	standing := m.targets[r.Target.Key()].Standing(nil, now)
+	key := r.Target.Key()
+	m.of[key] = append(m.of[key], message{a.ID, now})
+	m.tries[a.Provider] = append(m.tries[a.Provider], message{a.ID, now})
+	standing := m.targetState(r.Target).Standing(nil, now)
 	if standing.Probe {
-		m.targets[r.Target.Key()] = m.targets[r.Target.Key()].Probed(now)
+		m.targets[key] = m.targets[key].Probed(now)
 	}
 	return incidents.Claim{
 		Page: r.Page, Incident: m.incidents[r.Incident], Attempt: a, Thread: m.thread(r), Broken: standing.Broken,
@@ -201,11 +299,7 @@ func (m *Memory) Wait(ctx context.Context, atMost time.Duration) error {
 // conclude writes down what the attempt means for its target.
 func (m *Memory) conclude(c incidents.Claim, a incidents.Attempt, retryIn time.Duration, now time.Time) {
 	key := c.Page.Target.Key()
-	state, ok := m.targets[key]
-	if !ok {
-		state = incidents.TargetState{Key: key, Provider: c.Page.Target.Provider(), Name: c.Page.Target.String()}
-	}
-	out := c.Conclude(a, state, retryIn, now)
+	out := c.Conclude(a, m.targetState(c.Page.Target), retryIn, now)
 	m.targets[key] = out.Target
 	m.timeline = append(m.timeline, out.Events...)
 }

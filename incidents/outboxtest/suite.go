@@ -41,6 +41,10 @@ func Run(t *testing.T, newOutbox func(t *testing.T) (incidents.Outbox, Seed)) {
 		"when all pages of a step have failed its fallback is paged at once":    fallsBack,
 		"a target that is to be left alone waits, others do not":                leftAlone,
 		"a target that refuses is marked once and then spared but for a probe":  refuses,
+		"a target gets what its provider takes, the rest later":                 limited,
+		"a storm goes to a target as one message":                               bundled,
+		"what is held waits until it ends or is resolved":                       heldBack,
+		"one claimer at a time serves a target":                                 served,
 		"waiting ends after the time given":                                     waits,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -322,5 +326,102 @@ func refuses(t *testing.T, o incidents.Outbox, s Seed) {
 		if gone := c.Page.Target.Key() == page(i, "gone", 1, past()).Target.Key(); gone != (c.Broken != "") {
 			t.Errorf("%s: %q; want that only pages to the one that refuses are not sent", c.Page.Target, c.Broken)
 		}
+	}
+}
+
+// many are pages of as many incidents to one target.
+func many(t testing.TB, s Seed, n int, target incidents.Target) (ids []int64) {
+	t.Helper()
+	for k := range n {
+		i := incident(fmt.Sprint("many", k))
+		p := page(i, "", 2, past())
+		p.Target = target
+		ids = append(ids, s.Add(t, i, p)...)
+	}
+	return ids
+}
+
+func limited(t *testing.T, o incidents.Outbox, s Seed) {
+	opsgenie := incidents.Target{Opsgenie: &incidents.OpsgenieTarget{Key: incidents.Secret{Env: "KEY"}}}
+	most := incidents.LimitsOf("opsgenie")[0].Most
+	many(t, s, most+5, opsgenie)
+	total := 0
+	for range most {
+		claims, err := o.ClaimDue(context.Background(), 1000, lease)
+		if err != nil {
+			t.Fatalf("ClaimDue: %v", err)
+		}
+		for _, c := range claims {
+			if total++; len(c.With) > 0 {
+				t.Error("incidents that have an identity at the provider were bundled")
+			}
+		}
+	}
+	if total != most {
+		t.Errorf("%d pages were claimed; the provider takes %d", total, most)
+	}
+}
+
+func bundled(t *testing.T, o incidents.Outbox, s Seed) {
+	ids := many(t, s, 12, incidents.Target{Email: &incidents.EmailTarget{To: []string{"ana@example.com"}}})
+	c := mustClaim(t, o, 100, 1)[0]
+	seen := map[int64]bool{c.Page.ID: true}
+	for _, w := range c.With {
+		seen[w.Page.ID] = true
+		if w.Page.State != incidents.PageSending || w.Incident.ID != w.Page.Incident || w.Attempt.Number != 1 {
+			t.Errorf("a page of the bundle is %s, of %s, at attempt %d", w.Page.State, w.Incident.ID, w.Attempt.Number)
+		}
+		finish(t, o, w, incidents.OutcomeSent, 0)
+	}
+	finish(t, o, c, incidents.OutcomeSent, 0)
+	if len(seen) != len(ids) {
+		t.Errorf("%d of %d pages are in the bundle", len(seen), len(ids))
+	}
+	for _, id := range ids {
+		if p := s.Page(t, id); p.State != incidents.PageSent {
+			t.Errorf("page %d is %s", id, p.State)
+		}
+	}
+}
+
+func heldBack(t *testing.T, o incidents.Outbox, s Seed) {
+	held, ended := incident("held"), incident("ended")
+	held.Held, ended.Held, ended.State = "a window", "a window", incidents.Resolved
+	at := time.Now().UTC().Truncate(time.Millisecond)
+	ended.ResolvedAt = &at
+	s.Add(t, held, page(held, "ana", 1, past()))
+	over := s.Add(t, ended, page(ended, "bo", 1, past()))[0]
+	if c := mustClaim(t, o, 10, 1)[0]; c.Page.ID != over {
+		t.Errorf("page %d was claimed, of an incident that is held", c.Page.ID)
+	}
+}
+
+// served has several claimers at once ask for one target's pages.
+func served(t *testing.T, o incidents.Outbox, s Seed) {
+	most := incidents.LimitsOf("opsgenie")[0].Most
+	many(t, s, 3*most, incidents.Target{Opsgenie: &incidents.OpsgenieTarget{Key: incidents.Secret{Env: "KEY"}}})
+	var (
+		got   = make(chan int, 40)
+		wg    sync.WaitGroup
+		total int
+	)
+	for range 4 {
+		wg.Go(func() {
+			for range 10 {
+				claims, err := o.ClaimDue(context.Background(), 50, lease)
+				if err != nil {
+					t.Errorf("ClaimDue: %v", err)
+				}
+				got <- len(claims)
+			}
+		})
+	}
+	wg.Wait()
+	close(got)
+	for n := range got {
+		total += n
+	}
+	if total != most {
+		t.Errorf("%d pages went to one target, which takes %d", total, most)
 	}
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,26 +29,13 @@ func ofIncident[T any](ctx context.Context, s store, scope access.Scope, id, sql
 	return found, err
 }
 
-// claimSQL leases due pages and writes down the attempts in one statement. Of the pages of one incident and target one
-// is out at a time, and what tells of an acknowledgement or a resolution waits until the pages before it have ended; a
-// page in the pause before its next try does not hold up further steps. A target whose provider asked to be left alone
-// waits without holding up others.
+// claimSQL leases the chosen pages, as far as they still wait, and writes down the attempts.
 const claimSQL = `
 with due as (
     select p.tenant_id, p.id
     from pages p
-    where ((p.state = 'pending' and p.next_at <= clock_timestamp()) or (p.state = 'sending' and p.lease_until <= clock_timestamp()))
-        and not exists (
-            select from pages o
-            where (o.tenant_id, o.incident_id, o.target_key) = (p.tenant_id, p.incident_id, p.target_key) and o.id <> p.id
-                and ((o.state = 'sending' and (o.id < p.id or o.lease_until > clock_timestamp()))
-                    or (o.state = 'pending' and o.id < p.id and (o.action <> 'update' or p.action <> 'trigger')
-                        and (o.next_at <= clock_timestamp() or p.action <> 'trigger'))))
-        and not exists (
-            select from targets t
-            where (t.tenant_id, t.target_key) = (p.tenant_id, p.target_key) and t.blocked_until > clock_timestamp())
-    order by p.priority, p.next_at, p.id
-    limit @most
+    where p.id = any(@ids::bigint[])
+        and ((p.state = 'pending' and p.next_at <= clock_timestamp()) or (p.state = 'sending' and p.lease_until <= clock_timestamp()))
     for no key update of p skip locked
 ), claimed as (
     update pages p set state = 'sending', attempts = p.attempts + 1, lease_until = clock_timestamp() + @lease::interval
@@ -65,8 +53,7 @@ select c.id, c.incident_id, c.tenant_id, c.action, c.step, c.loop, c.target, c.d
         where (e.tenant_id, e.incident_id, e.outcome) = (c.tenant_id, c.incident_id, 'sent') and e.provider_id <> ''
             and (q.target_key, q.action) = (c.target_key, 'trigger')
         order by e.id limit 1), '') as thread
-from claimed c join tried a on (a.tenant_id, a.page_id) = (c.tenant_id, c.id)
-order by c.priority, c.next_at, c.id`
+from claimed c join tried a on (a.tenant_id, a.page_id) = (c.tenant_id, c.id)`
 
 const claimedIncidentsSQL = `
 select ` + incidentColumns + ` from incidents
@@ -79,14 +66,23 @@ func (d *DB) ClaimDue(ctx context.Context, most int, lease time.Duration) ([]inc
 	}
 	var claims []incidents.Claim
 	err := d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) (err error) {
-		claims, err = rows(ctx, tx, claimSQL, pgx.NamedArgs{"most": most, "lease": lease}, scanClaim)
+		claims = nil
+		q, err := queue(ctx, tx, now)
+		chosen := q.Next(most)
+		if err != nil || len(chosen) == 0 {
+			return err
+		}
+		ids := column(slices.Concat(chosen...), func(d incidents.Due) int64 { return d.ID })
+		claims, err = rows(ctx, tx, claimSQL, pgx.NamedArgs{"ids": ids, "lease": lease}, scanClaim)
 		if err != nil || len(claims) == 0 {
 			return err
 		}
 		if err := withIncidents(ctx, tx, claims); err != nil {
 			return err
 		}
-		return withTargets(ctx, tx, claims, now)
+		err = withTargets(ctx, tx, claims, now)
+		claims = inMessages(chosen, claims)
+		return err
 	})
 	if err != nil {
 		return nil, explain(ctx, err, "claim pages")

@@ -54,7 +54,7 @@ func twiml(verbs ...verb) string {
 func callScript(note incidents.Notification, hook string) string {
 	headline := spoken(note.Incident)
 	lines := []verb{say(headline), element("Pause").with("length", "1"), say(headline)}
-	if hook == "" {
+	if hook == "" || note.Incident.ID == "" { // several incidents have no one answer
 		return twiml(append(lines, say("Open Nines to acknowledge. Goodbye."))...)
 	}
 	return twiml(offerKeys(keysURL(hook, note.Incident.ID), lines...), say("No key was pressed. Goodbye."))
