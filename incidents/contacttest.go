@@ -60,7 +60,8 @@ func (t Target) Check() error {
 
 // TestNotification is a page to the target that says of itself that it is a test. It is an error, because that is the
 // loudest that rings once: an emergency would ring until somebody answers it, and a warning perhaps not at all. It has no
-// number and no address, since there is no incident to look at, and a key of its own, so that it joins no earlier test.
+// number, id or address, since there is no incident to look at or to answer, and a key of its own, so that it joins no
+// earlier test.
 func TestNotification(t Target, who string, now time.Time) Notification {
 	id := fmt.Sprintf("test-%x-%s", now.UnixNano(), t.ID())
 	policy := Policy{Name: "test", Steps: []Step{{Targets: []Target{t}}}}
@@ -69,7 +70,7 @@ func TestNotification(t Target, who string, now time.Time) Notification {
 			Incident: id, Action: ActionTrigger, Step: 1, Target: t, DedupKey: id, State: PageSending, Attempts: 1, NextAt: now, CreatedAt: now,
 		},
 		Incident: Incident{
-			ID: id, Title: TestTitle, Summary: "Sent by " + who + " to find out whether pages arrive here.", Severity: Error, State: Triggered,
+			Title: TestTitle, Summary: "Sent by " + who + " to find out whether pages arrive here.", Severity: Error, State: Triggered,
 			Labels: map[string]string{"test": "true"}, Policy: policy, Step: 1, StartedAt: now, OpenedAt: now,
 		},
 		At: now,
