@@ -107,13 +107,6 @@ func addTest(batch *pgx.Batch, who access.Principal, key, provider string, took 
 	batch.Queue(addTestSQL, pgx.NamedArgs{"actor": who.ID, "key": key, "provider": provider, "took": int64(took), "error": why})
 }
 
-const lockTestedSQL = `
-select target_key, provider, name, failures, broken_since, broken_why, probe_at, blocked_until
-from targets
-where tenant_id = '' and target_key = any(@keys)
-order by target_key
-for no key update`
-
 // EndContactTests writes down how tests went. A target that took its test counts as broken no more, so that the next page
 // is sent at once; one that refused stays as it is.
 func (d *DB) EndContactTests(ctx context.Context, who access.Principal, tests []incidents.ContactTest) error {
@@ -126,13 +119,13 @@ func (d *DB) EndContactTests(ctx context.Context, who access.Principal, tests []
 				arrived = append(arrived, shortTargetKey(t.Key))
 			}
 		}
-		states, err := rows(ctx, tx, lockTestedSQL, pgx.NamedArgs{"keys": arrived}, pgx.RowToStructByPos[incidents.TargetState])
+		states, err := rows(ctx, tx, lockTargetsSQL, pgx.NamedArgs{"keys": arrived}, pgx.RowToStructByPos[incidents.TargetState])
 		if err != nil {
 			return err
 		}
 		for _, s := range states {
 			repaired, _ := s.After(incidents.Attempt{Outcome: incidents.OutcomeSent}, 0, now)
-			writes{batch}.target("", repaired)
+			writes{batch}.target(repaired)
 		}
 		announce(batch, Change{Topic: TopicContact})
 		return send(ctx, tx, batch)

@@ -169,3 +169,25 @@ func TestTenantsAndViewersTestNobody(t *testing.T) {
 		t.Errorf("%+v", last)
 	}
 }
+
+func TestAPageOfATenantThatFailsIsWrittenDownForItsTarget(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	ctx := context.Background()
+	now := time.Now().UTC()
+	i := incidents.Incident{ID: "8a6e0804-2bd0-4672-b79d-d97027f9071a", Tenant: "acme", GroupKey: "g", State: incidents.Triggered, Severity: incidents.Critical, StartedAt: now}
+	seed{conn}.Add(t, i, incidents.Page{Tenant: "acme", Incident: i.ID, Action: incidents.ActionTrigger, Step: 1, Target: ntfy("a"),
+		State: incidents.PagePending, NextAt: now.Add(-time.Second), CreatedAt: now})
+	claims := must(db.ClaimDue(ctx, 10, lease))(t)
+	if len(claims) != 1 {
+		t.Fatalf("%d claims", len(claims))
+	}
+	a := claims[0].Attempt
+	a.Outcome, a.Error = incidents.OutcomeFailed, "ntfy answered 403"
+	if err := db.Finish(ctx, claims[0], a, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := value[int](t, conn, "select failures from targets where target_key = $1", ntfy("a").Key()); n != 1 {
+		t.Errorf("%d failures", n)
+	}
+}
