@@ -9,8 +9,9 @@ import (
 // overlap it is one alert: it began at the earliest start; while it fires its latest end counts; when it has ended, the
 // end counts that the later telling gives, and the latest of the two where both have ended. Without overlap it is the
 // trouble anew, and the later telling replaces the earlier. Annotations and the generator's URL are those last told;
-// the incident stays with an overlapping alert. Both are judged at the time of the later telling, so the order of
-// arrival does not matter.
+// the incident stays with an overlapping alert. An end says no more than that it is over: the labels stay, and so do the
+// annotations unless it brings some, because a source that knows its alerts by a key may send nothing else. Both are
+// judged at the time of the later telling, so the order of arrival does not matter.
 func Merge(old, new Alert) Alert {
 	if new.UpdatedAt.Before(old.UpdatedAt) {
 		old, new = new, old
@@ -28,6 +29,12 @@ func Merge(old, new Alert) Alert {
 	}
 	if merged.Incident == "" {
 		merged.Incident = old.Incident
+	}
+	if !new.Firing(now) {
+		merged.Labels = old.Labels
+		if len(new.Annotations) == 0 {
+			merged.Annotations = old.Annotations
+		}
 	}
 	return merged
 }

@@ -76,3 +76,21 @@ func TestMergeDoesNotCareWhichTellingArrivesFirst(t *testing.T) {
 		}
 	})
 }
+
+// TestAnEndKeepsTheWordsOfItsAlert: a source that knows its alerts by a key may send nothing but the key.
+func TestAnEndKeepsTheWordsOfItsAlert(t *testing.T) {
+	words := map[string]string{"summary": "disk is full"}
+	begun := alerting.Alert{
+		Labels: map[string]string{"alertname": "Disk", "severity": "critical"}, Annotations: words, StartsAt: t0, EndsAt: t0.Add(time.Hour), UpdatedAt: t0,
+	}
+	now := t0.Add(time.Minute)
+	over := alerting.Alert{Labels: map[string]string{"alertname": "k"}, StartsAt: now, EndsAt: now, UpdatedAt: now}
+	got := alerting.Merge(begun, over)
+	if got.Firing(now) || got.Labels["alertname"] != "Disk" || got.Annotations["summary"] != "disk is full" {
+		t.Errorf("%+v", got)
+	}
+	over.Annotations = map[string]string{"summary": "it is well again"}
+	if got := alerting.Merge(begun, over); got.Annotations["summary"] != "it is well again" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -18,6 +19,8 @@ type PostedAlert struct {
 	StartsAt     time.Time         `json:"startsAt,omitzero"`
 	EndsAt       time.Time         `json:"endsAt,omitzero"`
 	GeneratorURL string            `json:"generatorURL,omitempty"`
+	// Fingerprint is by what the source knows the alert, where that is not its labels; "" means the labels.
+	Fingerprint string `json:"-"`
 }
 
 // DefaultResolveTimeout is how long an alert without an end lives after it was last told, as in Alertmanager.
@@ -55,7 +58,7 @@ func Parse(posted []PostedAlert, now time.Time, resolveTimeout time.Duration) ([
 			bad = append(bad, fault.Detail{Where: fmt.Sprintf("/%d", i), Message: problem})
 			continue
 		}
-		a.Fingerprint = Fingerprint(a.Labels)
+		a.Fingerprint = cmp.Or(p.Fingerprint, Fingerprint(a.Labels))
 		valid = append(valid, a)
 	}
 	return valid, refuse(bad, len(posted))

@@ -143,8 +143,9 @@ func (r Router) runbook(a AlertFacts, slo, service string) string {
 }
 
 // groupKey names the incident that an alert belongs to. A promise's alerts share one incident for each value of its
-// budget labels, whatever their tier. Other alerts share one by name, tenant, service, cluster and namespace. An alert
-// without a name shares with nobody but its own kind: all of its labels. A route that groups comes before all that.
+// budget labels, whatever their tier. Other alerts share one by name, tenant, service, cluster and namespace, and by
+// the key that an integration gives them. An alert without a name shares with nobody but its own kind: all of its labels.
+// A route that groups comes before all that.
 func (r Router) groupKey(a AlertFacts, route Route) string {
 	at, labels := r.group(a, route)
 	return fit(at + canonical(labels))
@@ -166,7 +167,7 @@ func (r Router) group(a AlertFacts, route Route) (at string, labels map[string]s
 	if a.Labels["service"] == "" {
 		service = "job"
 	}
-	return "alert/" + name + "/", pick(a.Labels, "tenant", service, "cluster", "namespace")
+	return "alert/" + name + "/", pick(a.Labels, "tenant", service, "cluster", "namespace", "dedup_key")
 }
 
 // Group returns the key of the incident that the alert belongs to, and the labels that all alerts of it have in common,

@@ -2,6 +2,7 @@ package service
 
 import (
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/notify"
 	"github.com/nines-sre/nines/incidents/notify/pagerduty"
 	"github.com/nines-sre/nines/incidents/notify/pushover"
 	"github.com/nines-sre/nines/incidents/notify/twilio"
@@ -46,6 +47,6 @@ func (p *plane) hookURL(kind string) func() string {
 func (p *plane) hooks() *hooks {
 	return &hooks{
 		catalog: p.definitions.Catalog, secretDir: p.secretDir(), resolveAfter: p.config.ResolveAfter,
-		store: p.db, alerts: alerts{p.db}, deliveries: p.db, read: readSource, limits: newHookLimits(), log: p.log,
+		store: p.db, alerts: alerts{p.db}, deliveries: p.db, read: newSources(notify.NewTransport()).read, limits: newHookLimits(), log: p.log,
 	}
 }

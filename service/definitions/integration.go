@@ -10,10 +10,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/nines-sre/nines/alerting/inbound"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
-	"gopkg.in/yaml.v3"
 )
 
 // The types of integrations that need something of their own.
@@ -65,8 +65,8 @@ type IntegrationOptions struct {
 	Hold  time.Duration // alerts: how long one without an end stays; 0 means the usual time
 	// RoutingKey is, for pagerduty, that of the Events integration whose service calls us: what it told is not told to it.
 	RoutingKey incidents.Secret
-	Endpoint   string    // pushover: of the API; "" is Pushover's own
-	Mapping    yaml.Node // template: how its JSON is read
+	Endpoint   string           // pushover: of the API; "" is Pushover's own
+	Mapping    *inbound.Mapping // template: how its JSON is read
 }
 
 type integrationSpec struct {
@@ -80,11 +80,11 @@ type integrationSpec struct {
 	Previous       incidents.Secret  `yaml:"previousSecret"`
 	CallsPerMinute int               `yaml:"callsPerMinute"`
 	Options        struct {
-		Topic      string            `yaml:"topic"`
-		Hold       manifest.Duration `yaml:"hold"`
-		RoutingKey incidents.Secret  `yaml:"routingKey"`
-		Endpoint   string            `yaml:"endpoint"`
-		Mapping    yaml.Node         `yaml:"mapping"`
+		Topic      string              `yaml:"topic"`
+		Hold       manifest.Duration   `yaml:"hold"`
+		RoutingKey incidents.Secret    `yaml:"routingKey"`
+		Endpoint   string              `yaml:"endpoint"`
+		Mapping    inbound.MappingText `yaml:"mapping"`
 	} `yaml:"options"`
 }
 
@@ -104,12 +104,13 @@ func ReadIntegration(d manifest.Document) (Integration, manifest.Problems) {
 	if s.Tenant != "" && slices.Contains(changeTypes, s.Type) {
 		r.bad("spec.tenant", "is not for the type %s; changes belong to the operator", s.Type)
 	}
+	mapping := r.mapping()
 	return Integration{
 		Name: d.Metadata.Name, Type: s.Type, Tenant: s.Tenant, Service: s.Service, Environment: s.Environment, Labels: s.Labels,
 		Policy: s.Policy, Secret: s.Secret, Previous: s.Previous, CallsPerMinute: cmp.Or(s.CallsPerMinute, DefaultCallsPerMinute),
 		Options: IntegrationOptions{
 			Topic: s.Options.Topic, Hold: s.Options.Hold.Std(), RoutingKey: s.Options.RoutingKey,
-			Endpoint: s.Options.Endpoint, Mapping: s.Options.Mapping,
+			Endpoint: s.Options.Endpoint, Mapping: mapping,
 		},
 	}, r.problems
 }
@@ -181,7 +182,7 @@ func (r *integrationReader) options() {
 		{"hold", o.Hold != 0, alertTypes},
 		{"routingKey", o.RoutingKey != incidents.Secret{}, []string{ReplyPagerDuty}},
 		{"endpoint", o.Endpoint != "", []string{ReplyPushover}},
-		{"mapping", !o.Mapping.IsZero(), []string{typeTemplate}},
+		{"mapping", r.doc.Node("spec.options.mapping") != nil, []string{typeTemplate}},
 	} {
 		if given.set && !slices.Contains(given.types, kind) {
 			r.bad("spec.options."+given.field, "has no effect on the type %s; it is for %s", kind, strings.Join(given.types, ", "))
@@ -190,9 +191,23 @@ func (r *integrationReader) options() {
 	if kind == typeSNS && !strings.HasPrefix(o.Topic, "arn:") {
 		r.bad("spec.options.topic", "is missing; write the ARN of the SNS topic, because everybody at Amazon may sign")
 	}
-	if kind == typeTemplate && o.Mapping.IsZero() {
-		r.bad("spec.options.mapping", "is missing; say which fields of the JSON are the alert's name, state and key")
+}
+
+// mapping reads how the JSON of a template is read, and names each field that is wrong.
+func (r *integrationReader) mapping() *inbound.Mapping {
+	const path = "spec.options.mapping"
+	switch {
+	case r.spec.Type != typeTemplate:
+		return nil
+	case r.doc.Node(path) == nil:
+		r.bad(path, "is missing; say which fields of the JSON are the alert's key, summary and end")
+		return nil
 	}
+	made, problems := inbound.NewMapping(r.spec.Options.Mapping)
+	for _, p := range problems {
+		r.bad(path+"."+p.Field, "%s", p.Message)
+	}
+	return made
 }
 
 var labelName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,127}$`)

@@ -51,6 +51,10 @@ func TestWhatIsWrongWithAnIntegrationIsNamedWithItsLine(t *testing.T) {
 		"  type: github\n  secret: {env: K}\n  tenant: acme\n":                      "spec.tenant: is not for the type github",
 		"  type: sns\n":                          "spec.options.topic: is missing",
 		"  type: template\n  secret: {env: K}\n": "spec.options.mapping: is missing",
+		"  type: template\n  secret: {env: K}\n  options: {mapping: {key: item.id, summary: item.title, ended: 'item.ok =='}}\n":         "i.yaml:7: spec.options.mapping.ended: is not an expression in CEL",
+		"  type: template\n  secret: {env: K}\n  options: {mapping: {key: item.id, summary: item.title}}\n":                              "spec.options.mapping.ended: is missing",
+		"  type: template\n  secret: {env: K}\n  options: {mapping: {key: item.id, summary: item.id, ended: item.ok, titel: item.id}}\n": "spec.options.mapping.titel: is not a known field",
+		"  type: events\n  secret: {env: K}\n  options: {mapping: {key: item.id}}\n":                                                     "spec.options.mapping: has no effect on the type events",
 	} {
 		_, problems := Load([]manifest.File{integration(spec)}, nil, ships)
 		if len(problems) != 1 || !strings.Contains(problems[0].String(), want) {

@@ -211,6 +211,9 @@ func (a *API) answerError(c *fiber.Ctx, err error) error {
 	for name, values := range p.GetHeaders() {
 		c.Set(name, values[0])
 	}
+	if p.Status == http.StatusUnauthorized && under(c.Path(), hooksPath) {
+		c.Set(fiber.HeaderWWWAuthenticate, `Basic realm="nines"`) // SNS sends its password only when it is asked for
+	}
 	c.Status(p.Status)
 	switch path := c.Path(); {
 	case under(path, prometheusPath):
