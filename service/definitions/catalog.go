@@ -82,6 +82,11 @@ func (c *Catalog) Policy(name string) (incidents.Policy, bool) {
 	return p, ok
 }
 
+// Policies returns every escalation policy, ordered by name.
+func (c *Catalog) Policies() []incidents.Policy {
+	return slices.SortedFunc(maps.Values(c.policies), func(a, b incidents.Policy) int { return cmp.Compare(a.Name, b.Name) })
+}
+
 // Services returns every service, ordered by name.
 func (c *Catalog) Services() []alerting.Service {
 	return slices.SortedFunc(maps.Values(c.services), func(a, b alerting.Service) int { return cmp.Compare(a.Name, b.Name) })
