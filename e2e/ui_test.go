@@ -81,6 +81,29 @@ func TestAPersonWalksThePages(t *testing.T) {
 		shoot(t, ctx, p.name)
 	}
 	w.silencesInTheBrowser(t, ctx)
+	w.testInTheBrowser(t, ctx)
+}
+
+// testInTheBrowser finds the policy from the incidents, sends its first target a test, and sees that it was accepted, in
+// the page and where it has arrived.
+func (w *world) testInTheBrowser(t *testing.T, ctx context.Context) {
+	t.Helper()
+	visit(t, ctx, w.url("/incidents"))
+	press(t, ctx, `a[href="/policies"]`)
+	see(t, ctx, 10*time.Second, "never tested")
+	shoot(t, ctx, "policies")
+	press(t, ctx, `.correction a`)
+	see(t, ctx, 10*time.Second, "Step 1")
+	press(t, ctx, `form[action$="/test"] button`)
+	see(t, ctx, 15*time.Second, "The provider has accepted the test.")
+	see(t, ctx, 10*time.Second, "accepted")
+	shoot(t, ctx, "policy")
+	for _, p := range w.sink.pages() {
+		if strings.Contains(string(p.Raw), incidents.TestTitle) {
+			return
+		}
+	}
+	t.Error("the test has not arrived")
 }
 
 // silencesInTheBrowser finds an alert by a filter, silences it with two presses, and lifts that again.

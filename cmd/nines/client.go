@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -140,6 +141,9 @@ func problem(res *http.Response, raw []byte) error {
 		text = strings.TrimSpace(fmt.Sprintf("the control plane answered %s %s", res.Status, p.Title))
 	}
 	e := fault.New(kindOfStatus[res.StatusCode], "%s", text)
+	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
+		e.RetryAfter = time.Duration(seconds) * time.Second
+	}
 	for _, d := range p.Errors {
 		e.Details = append(e.Details, fault.Detail{Where: d.Location, Message: d.Message})
 	}

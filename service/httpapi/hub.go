@@ -11,7 +11,7 @@ import (
 
 // Notice is one change that listeners hear of. It says what changed, never how: they ask for that with their own rights.
 type Notice struct {
-	Topic  string `json:"topic"` // "incident", "alert", "page", "definitions", "ledger", "correction", "silence" or "heartbeat"
+	Topic  string `json:"topic"` // "incident", "alert", "page", "definitions", "ledger", "correction", "silence", "heartbeat" or "contact"
 	Tenant string `json:"tenant"`
 	ID     string `json:"id"`
 

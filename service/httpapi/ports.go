@@ -26,6 +26,7 @@ type Deps struct {
 	AlertHistory AlertHistory
 	Silences     Silences
 	Heartbeats   Heartbeats
+	Contacts     Contacts
 	Explainer    Explainer
 	Incidents    Incidents
 	Intelligence Intelligence
@@ -115,6 +116,17 @@ type Heartbeats interface {
 	// PingWithKey is a ping by whoever has the heartbeat's own key; any other is a fault.Unauthorized, whatever is wrong.
 	PingWithKey(ctx context.Context, name, key string) (alerting.Ping, error)
 	HeartbeatStates(ctx context.Context, scope access.Scope) ([]alerting.HeartbeatState, error)
+}
+
+// Contacts shows whom policies page, and finds out whether pages arrive there. It is the operator's own.
+type Contacts interface {
+	Policies(ctx context.Context, who access.Principal) ([]incidents.Policy, error)
+	// LastTests returns the last test of each target that had one, by Target.Key.
+	LastTests(ctx context.Context, who access.Principal, targets []incidents.Target) (map[string]incidents.ContactTest, error)
+	// TestPolicy sends a test page to the targets at the spot of a policy in force, TestTarget to any. A target or person
+	// that has had too many is a fault.Limited; that a page did not arrive is no error.
+	TestPolicy(ctx context.Context, who access.Principal, policy string, at incidents.Spot) ([]incidents.ContactTest, error)
+	TestTarget(ctx context.Context, who access.Principal, t incidents.Target) ([]incidents.ContactTest, error)
 }
 
 // Explainer says what would become of an alert, without storing it.

@@ -33,6 +33,7 @@ var sample = map[string]struct{ query, body string }{
 	"explain-alert": {body: `{"labels":{"alertname":"A"}}`}, "list-silences": {query: "expired=true"}, "get-silence": {}, "get-silence-history": {},
 	"put-silence": {body: `{"matchers":["alertname=A"],"duration":"2h"}`}, "preview-silence": {body: `{"matchers":["alertname=~\"A.*\""]}`},
 	"expire-silence": {}, "list-heartbeats": {}, "ping-heartbeat": {}, "ping-heartbeat-by-get": {},
+	"list-policies": {}, "test-contact": {body: `{"policy":"shop","step":1,"index":1}`},
 	"ping-heartbeat-with-key": {}, "ping-heartbeat-with-key-by-get": {},
 	"ask-gate": {body: `{"service":"shop","change":"r118"}`}, "list-changes": {query: "service=shop"}, "get-change": {}, "list-incident-changes": {},
 	"approve-change": {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},

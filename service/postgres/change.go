@@ -121,8 +121,9 @@ func (w writes) page(p incidents.Page) {
 // maxTargetKey keeps keys within what an index takes; longer ones end in a digest.
 const maxTargetKey = 300
 
-func targetKey(t incidents.Target) string {
-	key := t.Key()
+func targetKey(t incidents.Target) string { return shortTargetKey(t.Key()) }
+
+func shortTargetKey(key string) string {
 	if len(key) <= maxTargetKey {
 		return key
 	}

@@ -18,13 +18,14 @@ const (
 	TopicCorrection  = "correction"
 	TopicSilence     = "silence"
 	TopicHeartbeat   = "heartbeat"
+	TopicContact     = "contact"
 
 	topicInbox = "inbox" // postings were worked off; for the process that accepted them
 	topicToken = "token" // one was revoked
 )
 
 var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection, TopicSilence,
-	TopicHeartbeat}
+	TopicHeartbeat, TopicContact}
 
 // Change tells that something was committed. It carries no data: read what is needed.
 type Change struct {

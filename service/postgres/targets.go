@@ -8,25 +8,25 @@ import (
 	"github.com/nines-sre/nines/incidents"
 )
 
+// Targets are the operator's own: how one is doing counts for the pages of every tenant.
 const lockTargetsSQL = `
 select target_key, provider, name, failures, broken_since, broken_why, probe_at, blocked_until
 from targets
-where (tenant_id, target_key) in (select * from unnest(@tenants::text[], @keys::text[]))
+where tenant_id = '' and target_key = any(@keys::text[])
 order by target_key
 for no key update`
 
 const addTargetSQL = `
-insert into targets (tenant_id, target_key, provider, name) values (@tenant, @key, @provider, @name)
+insert into targets (target_key, provider, name) values (@key, @provider, @name)
 on conflict do nothing`
 
 const updateTargetSQL = `
 update targets set failures = @failures, broken_since = @since, broken_why = @why, probe_at = @probe, blocked_until = @blocked
-where (tenant_id, target_key) = (@tenant, @key)`
+where (tenant_id, target_key) = ('', @key)`
 
 func lockTargets(ctx context.Context, tx querier, claims ...incidents.Claim) (map[string]incidents.TargetState, error) {
 	found, err := rows(ctx, tx, lockTargetsSQL, pgx.NamedArgs{
-		"tenants": column(claims, func(c incidents.Claim) string { return c.Page.Tenant }),
-		"keys":    column(claims, func(c incidents.Claim) string { return targetKey(c.Page.Target) }),
+		"keys": column(claims, func(c incidents.Claim) string { return targetKey(c.Page.Target) }),
 	}, pgx.RowToStructByPos[incidents.TargetState])
 	if err != nil {
 		return nil, err
@@ -38,9 +38,9 @@ func lockTargets(ctx context.Context, tx querier, claims ...incidents.Claim) (ma
 	return byKey, nil
 }
 
-func (w writes) target(tenant string, t incidents.TargetState) {
+func (w writes) target(t incidents.TargetState) {
 	w.Queue(updateTargetSQL, pgx.NamedArgs{
-		"tenant": tenant, "key": t.Key, "failures": t.Failures, "since": t.BrokenSince, "why": t.BrokenWhy,
+		"key": t.Key, "failures": t.Failures, "since": t.BrokenSince, "why": t.BrokenWhy,
 		"probe": t.ProbeAt, "blocked": t.BlockedUntil,
 	})
 }
@@ -62,7 +62,7 @@ func withTargets(ctx context.Context, tx querier, claims []incidents.Claim, now 
 		claims[n].Broken = standing.Broken
 		if standing.Probe {
 			states[key] = state.Probed(now)
-			writes{batch}.target(claims[n].Page.Tenant, states[key])
+			writes{batch}.target(states[key])
 		}
 	}
 	return send(ctx, tx, batch)
@@ -76,7 +76,7 @@ func concluded(
 	key := targetKey(c.Page.Target)
 	if a.Outcome == incidents.OutcomeFailed || a.Outcome == incidents.OutcomeRetry {
 		_, err := tx.Exec(ctx, addTargetSQL, pgx.NamedArgs{
-			"tenant": c.Page.Tenant, "key": key, "provider": c.Page.Target.Provider(), "name": c.Page.Target.String(),
+			"key": key, "provider": c.Page.Target.Provider(), "name": c.Page.Target.String(),
 		})
 		if err != nil {
 			return err
@@ -92,7 +92,7 @@ func concluded(
 		w.event(e)
 	}
 	if known {
-		w.target(c.Page.Tenant, out.Target)
+		w.target(out.Target)
 	}
 	return nil
 }

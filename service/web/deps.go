@@ -29,6 +29,7 @@ type Deps struct {
 	Definitions Definitions
 	Corrections Corrections // nil: pages know of none
 	Alerts      Alerts      // nil: there are no pages of alerts and silences
+	Contacts    Contacts    // nil: there are no pages of policies
 	Changes     Changes     // nil: pages know of none
 	// Runbook returns the Markdown of an embedded runbook; false where there is none of that name.
 	Runbook func(name string) (string, bool)

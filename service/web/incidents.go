@@ -97,6 +97,8 @@ type incidentListView struct {
 	Older  string // the next page, "" on the last
 	Asked  bool
 	State  string
+
+	Policies bool // whether there is a page of escalation policies to lead to
 }
 
 // listSize is how many incidents stand on one page.
@@ -118,7 +120,7 @@ func (s *site) incidentList(c *fiber.Ctx, who access.Principal) error {
 	filter := incidents.Filter{Limit: listSize + 1, SLO: strings.Clone(c.Query("slo")), Service: strings.Clone(c.Query("service"))}
 	filter.Before, _ = strconv.ParseInt(c.Query("before"), 10, 64)
 	filter.Before = max(filter.Before, 0)
-	view := incidentListView{Asked: true, State: "all"}
+	view := incidentListView{Asked: true, State: "all", Policies: s.Contacts != nil && requireOperator(who, access.Viewer) == nil}
 	for _, f := range stateFilters {
 		if f.name == state {
 			view.State, filter.States = f.name, f.states

@@ -126,7 +126,7 @@ func sound(t *testing.T, name string, a answer) {
 var allPages = []string{
 	"/", "/slos/shop-availability", "/slos/shop-availability?tenant=globex", "/slos/shop-availability?tenant=acme&range=1h", "/slos/shop-checkout-latency",
 	"/slos/search-freshness", "/incidents", "/incidents?state=open", "/incidents?state=resolved&before=20", "/incidents?state=nonsense&before=x",
-	"/alerts", "/alerts?state=suppressed", "/alerts?filter=severity%3D~%22c.*%22", "/alerts?filter=%3D%3D", "/silences", "/silences?filter=a%3Db",
+	"/alerts", "/alerts?state=suppressed", "/alerts?filter=severity%3D~%22c.*%22", "/alerts?filter=%3D%3D", "/silences", "/silences?filter=a%3Db", "/policies", "/policies/shop-oncall", "/policies/loud",
 	"/incidents/42", "/incidents/41", "/incidents/40", "/incidents/42/postmortem", "/reports", "/reports?tenant=globex&month=2026-10",
 	"/runbooks/error-budget-burn", "/sign-in",
 }

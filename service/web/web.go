@@ -61,6 +61,11 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 		app.Post("/silences", s.signedIn(s.addSilence))
 		app.Post("/silences/:id/expire", s.signedIn(s.expireSilence))
 	}
+	if s.Contacts != nil {
+		app.Get("/policies", s.signedIn(s.policyList))
+		app.Get("/policies/:name", s.signedIn(s.policy))
+		app.Post("/policies/:name/test", s.signedIn(s.testContact))
+	}
 	app.Get("/reports", s.signedIn(s.reports))
 	app.Get("/runbooks/:name", s.signedIn(s.runbook))
 	return nil
