@@ -15,12 +15,13 @@ type Limit struct {
 
 // limits are what providers, or the people behind them, take: for each target, over all replicas.
 var limits = map[string][]Limit{
-	"pagerduty": {{120, time.Minute}}, // a routing key's events
-	"slack":     {{1, time.Second}},   // a channel's messages
-	"opsgenie":  {{120, time.Minute}},
-	"webhook":   {{100, time.Second}}, // a machine, which is told of each incident
-	"sms":       {{1, time.Minute}, {5, 15 * time.Minute}, {11, time.Hour}, {21, 3 * time.Hour}},
-	"voice":     {{1, time.Minute}, {3, 15 * time.Minute}, {7, time.Hour}, {15, 3 * time.Hour}},
+	"pagerduty":  {{120, time.Minute}}, // a routing key's events
+	"slack":      {{1, time.Second}},   // a channel's messages
+	"googlechat": {{1, time.Second}},   // a space's messages
+	"opsgenie":   {{120, time.Minute}},
+	"webhook":    {{100, time.Second}}, // a machine, which is told of each incident
+	"sms":        {{1, time.Minute}, {5, 15 * time.Minute}, {11, time.Hour}, {21, 3 * time.Hour}},
+	"voice":      {{1, time.Minute}, {3, 15 * time.Minute}, {7, time.Hour}, {15, 3 * time.Hour}},
 
 	otherProviders: {{5, 5 * time.Second}},
 }

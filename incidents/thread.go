@@ -7,7 +7,9 @@ import (
 
 // KeepsThread reports whether the target's channel keeps an incident's messages together, so that news can be told there
 // without calling anybody anew.
-func (t Target) KeepsThread() bool { return t.Slack != nil && t.Slack.Channel != "" }
+func (t Target) KeepsThread() bool {
+	return (t.Slack != nil && t.Slack.Channel != "") || t.GoogleChat != nil
+}
 
 // news are the kinds of timeline entries that a thread hears of. An acknowledgement and a resolution have pages of their
 // own, which go into the thread too.

@@ -181,7 +181,10 @@ func stepRows(i incidents.Incident) []stepRow {
 	return rows
 }
 
-var providerNames = map[string]string{"pagerduty": "PagerDuty", "slack": "Slack", "email": "E-mail", "webhook": "Webhook"}
+var providerNames = map[string]string{
+	"pagerduty": "PagerDuty", "slack": "Slack", "teams": "Microsoft Teams", "googlechat": "Google Chat", "email": "E-mail", "sms": "SMS",
+	"voice": "Call", "ntfy": "ntfy", "pushover": "Pushover", "opsgenie": "Opsgenie", "webhook": "Webhook",
+}
 
 var outcomes = map[string][2]string{
 	"sent": {"delivered", "good"}, "retry": {"failed, will be tried again", "warm"}, "failed": {"failed for good", "bad"},
