@@ -37,11 +37,16 @@ type Config struct {
 	LedgerBucket  time.Duration `koanf:"ledger-bucket"` // width of a ledger bucket; five minutes in production
 	LedgerEvery   time.Duration `koanf:"ledger-every"`  // how often closed buckets are copied
 	Drain         time.Duration `koanf:"drain"`         // how long requests are still taken once told to stop, while /readyz says no
-	ResolveAfter  time.Duration `koanf:"resolve-after"` // end of an alert that names none, as Alertmanager's resolve_timeout
-	LogFormat     string        `koanf:"log-format"`    // auto, json or pretty
-	LogLevel      string        `koanf:"log-level"`     // debug, info, warn or error
-	OTLPEndpoint  string        `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
-	LokiURL       string        `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
+	// The dead man's switch outside that is told while alerts reach people; "" for none. The file wins.
+	WatchdogURL     string        `koanf:"watchdog-url"`
+	WatchdogURLFile string        `koanf:"watchdog-url-file"`
+	WatchdogMethod  string        `koanf:"watchdog-method"` // POST or GET
+	WatchdogEvery   time.Duration `koanf:"watchdog-every"`
+	ResolveAfter    time.Duration `koanf:"resolve-after"` // end of an alert that names none, as Alertmanager's resolve_timeout
+	LogFormat       string        `koanf:"log-format"`    // auto, json or pretty
+	LogLevel        string        `koanf:"log-level"`     // debug, info, warn or error
+	OTLPEndpoint    string        `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
+	LokiURL         string        `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
 }
 
 // DefaultConfig returns what runs with nothing set.
@@ -50,6 +55,7 @@ func DefaultConfig() Config {
 		DataDir: "data", Listen: "127.0.0.1:9990", OpsListen: "127.0.0.1:9991", EngineListen: "127.0.0.1:9992",
 		Retention: 35 * 24 * time.Hour, KeepAlerts: 30 * 24 * time.Hour, EngineMemory: 1 << 30, EngineMinFree: 256 << 20,
 		LedgerBucket: 5 * time.Minute, LedgerEvery: 30 * time.Second, ResolveAfter: 5 * time.Minute, Drain: 500 * time.Millisecond,
+		WatchdogMethod: "POST", WatchdogEvery: time.Minute,
 		MailFrom: "nines@localhost", LogFormat: "auto", LogLevel: "info",
 	}
 }
@@ -88,6 +94,15 @@ func (c Config) Check() error {
 		if d <= 0 {
 			add(where, "must be positive, such as 5m")
 		}
+	}
+	if !isURL(c.WatchdogURL, "http", "https") {
+		add("watchdog-url", "is not an http:// or https:// URL")
+	}
+	if c.WatchdogEvery < watchdogLeast {
+		add("watchdog-every", "must be at least %s, such as 1m", watchdogLeast)
+	}
+	if method := strings.ToUpper(c.WatchdogMethod); method != "GET" && method != "POST" {
+		add("watchdog-method", "must be GET or POST")
 	}
 	if len(e.Details) == 0 {
 		return nil

@@ -48,6 +48,9 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	g.Go(func() error { return pager.Run(ctx) })
 	g.Go(func() error { return p.db.WorkInbox(ctx, p.routing) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
+	if w := p.watchdog(); w != nil {
+		g.Go(func() error { return w.run(ctx) })
+	}
 	g.Go(func() error { return p.followDefinitions(ctx) })
 	g.Go(func() error { return p.maintained.follow(ctx) })
 	for _, w := range []struct {

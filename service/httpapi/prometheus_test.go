@@ -8,19 +8,34 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 // engineStub answers like Prometheus and remembers the last question.
 type engineStub struct {
-	asked *http.Request
-	form  url.Values
+	mu   sync.Mutex // a question that is given up is still being answered when the next one comes
+	last *http.Request
+}
+
+func (e *engineStub) asked() *http.Request {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.last
+}
+
+func (e *engineStub) forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last = nil
 }
 
 func (e *engineStub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
-	e.asked, e.form = r, r.Form
+	e.mu.Lock()
+	e.last = r
+	e.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Set-Cookie", "engine=1")
 	switch r.Form.Get("query") {
@@ -66,15 +81,15 @@ func TestQueriesArePassedOn(t *testing.T) {
 		if got.status != 200 || got.text != `{"status":"success","data":[]}` || got.header.Get("Set-Cookie") != "" {
 			t.Errorf("%s %s: %d %s %v", method, target, got.status, got.text, got.header)
 		}
-		if stub.asked.Method != method || stub.asked.URL.Path != "/prefix"+path || stub.asked.Header.Get("Authorization") != "Bearer engine-token" {
-			t.Errorf("%s %s: engine was asked %s %s", method, target, stub.asked.Method, stub.asked.URL)
+		if stub.asked().Method != method || stub.asked().URL.Path != "/prefix"+path || stub.asked().Header.Get("Authorization") != "Bearer engine-token" {
+			t.Errorf("%s %s: engine was asked %s %s", method, target, stub.asked().Method, stub.asked().URL)
 		}
-		if stub.asked.Header.Get("X-Scope-OrgID")+stub.asked.Header.Get("Cookie") != "" {
-			t.Errorf("%s %s: headers passed on: %v", method, target, stub.asked.Header)
+		if stub.asked().Header.Get("X-Scope-OrgID")+stub.asked().Header.Get("Cookie") != "" {
+			t.Errorf("%s %s: headers passed on: %v", method, target, stub.asked().Header)
 		}
 		for name := range want {
-			if strings.Join(stub.form[name], "|") != strings.Join(want[name], "|") {
-				t.Errorf("%s %s: %s was %v", method, target, name, stub.form[name])
+			if strings.Join(stub.asked().Form[name], "|") != strings.Join(want[name], "|") {
+				t.Errorf("%s %s: %s was %v", method, target, name, stub.asked().Form[name])
 			}
 		}
 	}
@@ -86,7 +101,7 @@ func TestQueriesArePassedOn(t *testing.T) {
 	for _, path := range []string{"labels", "metadata", "rules", "alerts", "targets", "status/buildinfo", "query_exemplars?query=x"} {
 		f(get, "/api/v1/"+path, "", "/api/v1/"+strings.TrimSuffix(path, "?query=x"), nil)
 	}
-	if limit := stub.form.Get("timeout"); limit == "" {
+	if limit := stub.asked().Form.Get("timeout"); limit == "" {
 		t.Error("the engine is not told when to stop")
 	}
 }
@@ -109,7 +124,7 @@ func TestQueriesThatCannotBeAnsweredSayWhy(t *testing.T) {
 	f("too large", get, "/api/v1/query?query=huge", "", 422, "execution")
 	f("not JSON", get, "/api/v1/query?query=page", "", 503, "unavailable")
 	f("a redirect", get, "/api/v1/query?query=moved", "", 503, "unavailable")
-	stub.asked = nil
+	stub.forget()
 	f("deep nesting", get, "/api/v1/query?query="+parens, "", 400, "bad_data")
 	f("deep nesting in a form", post, "/api/v1/query", "query=1&query="+parens, 400, "bad_data")
 	f("a deep selector", post, "/api/v1/series", "match[]=up&match[]="+parens, 400, "bad_data")
@@ -117,8 +132,8 @@ func TestQueriesThatCannotBeAnsweredSayWhy(t *testing.T) {
 	f("a bad escape", get, "/api/v1/query?query=%zz", "", 400, "bad_data")
 	f("no such endpoint", get, "/api/v1/write", "", 404, "not_found")
 	f("a changing endpoint", post, "/api/v1/admin/tsdb/delete_series", "", 404, "not_found")
-	if stub.asked != nil {
-		t.Errorf("the engine was asked %s", stub.asked.URL)
+	if stub.asked() != nil {
+		t.Errorf("the engine was asked %s", stub.asked().URL)
 	}
 	app, _ := newWorld(t)
 	if got := ask(t, app, get, "/prometheus/api/v1/query?query=up", "", bearer("viewer")); got.status != 503 || got.header.Get("Retry-After") == "" {

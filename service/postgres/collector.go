@@ -40,12 +40,16 @@ var (
 		"Age of the oldest posting that is not worked off yet; 0 with none.", nil, nil)
 	descParked = prometheus.NewDesc("nines_inbox_parked",
 		"Postings of alerts that could not be worked off and wait for somebody to look at them.", nil, nil)
+	descUnreachable = prometheus.NewDesc("nines_pages_unreachable",
+		"Open incidents of which nobody was reached by any page.", nil, nil)
+	descBroken = prometheus.NewDesc("nines_targets_broken",
+		"Targets of pages that refuse them, until a page or a test succeeds.", nil, nil)
 	descLag = prometheus.NewDesc("nines_ledger_lag_seconds",
 		"How far behind now the ledger of an SLO is closed.", []string{"slo"}, nil)
 )
 
 var descriptions = []*prometheus.Desc{descConns, descAcquires, descAcquireTime, descUp, descPages, descOldest, descIncidents, descAlerts, descInbox,
-	descInboxOldest, descParked, descLag}
+	descInboxOldest, descParked, descUnreachable, descBroken, descLag}
 
 // Collector returns the database's own metrics: pools, outbox, open incidents and ledger, asked for at each scrape.
 func (d *DB) Collector() prometheus.Collector { return &collector{db: d} }
@@ -136,6 +140,10 @@ select 'inbox-oldest', '', '', (select coalesce(greatest(extract(epoch from cloc
 union all
 select 'parked', '', '', (select count(*) from inbox where parked_at is not null)::float8
 union all
+select 'unreachable', '', '', (select count(*) from incidents where unreachable_since is not null and state <> 'resolved')::float8
+union all
+select 'broken', '', '', (select count(*) from targets where broken_since is not null)::float8
+union all
 select 'lag', slo, '', greatest(extract(epoch from clock_timestamp() - closed_until), 0)::float8 from ledger_progress`
 
 type figure struct {
@@ -162,6 +170,10 @@ func (f figure) metric() prometheus.Metric {
 		return gauge(descInboxOldest)
 	case "parked":
 		return gauge(descParked)
+	case "unreachable":
+		return gauge(descUnreachable)
+	case "broken":
+		return gauge(descBroken)
 	}
 	return gauge(descLag, f.First)
 }
