@@ -86,6 +86,9 @@ type attempt struct {
 	StatusCode int       `json:"statusCode" doc:"The provider's HTTP status; 0 where there was none."`
 	ProviderID string    `json:"providerId"`
 	Error      string    `json:"error"`
+
+	DeliveredAt *time.Time `json:"deliveredAt" doc:"When it arrived, where the provider tells; null otherwise."`
+	Undelivered string     `json:"undelivered" doc:"Why it did not arrive, where the provider tells."`
 }
 
 type incidentPage struct {
@@ -171,6 +174,7 @@ func (a *API) attemptsOf(ctx context.Context, in *incidentInput) (*body[attemptL
 		shown = append(shown, attempt{
 			ID: t.ID, Page: t.Page, Number: t.Number, Provider: t.Provider, StartedAt: t.StartedAt, TookMS: float64(t.Took.Microseconds()) / 1e3,
 			Outcome: t.Outcome, StatusCode: t.StatusCode, ProviderID: t.ProviderID, Error: t.Error,
+			DeliveredAt: t.DeliveredAt, Undelivered: t.Undelivered,
 		})
 	}
 	return show(attemptList{shown}, err)

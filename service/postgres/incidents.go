@@ -92,12 +92,12 @@ func (d *DB) Timeline(ctx context.Context, scope access.Scope, id string) ([]inc
 }
 
 const attemptColumns = `a.id, a.page_id, a.incident_id, a.tenant_id, a.number, a.provider, a.started_at, a.took, a.outcome,
-    a.status_code, a.provider_id, a.error`
+    a.status_code, a.provider_id, a.error, a.delivered_at, a.undelivered`
 
 func scanAttempt(row pgx.CollectableRow) (a incidents.Attempt, err error) {
 	var took int64
 	err = row.Scan(&a.ID, &a.Page, &a.Incident, &a.Tenant, &a.Number, &a.Provider, &a.StartedAt, &took, &a.Outcome,
-		&a.StatusCode, &a.ProviderID, &a.Error)
+		&a.StatusCode, &a.ProviderID, &a.Error, &a.DeliveredAt, &a.Undelivered)
 	a.Took = time.Duration(took)
 	return a, err
 }

@@ -60,6 +60,26 @@ func TestAnIncidentShowsTheChangesBeforeItAndThatItMustBeReviewed(t *testing.T) 
 	}
 }
 
+func TestAnIncidentSaysWhenNobodyIsReachedOrWhatHoldsIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.incidents[0].UnreachableSince, w.incidents[0].Held = at(w.ago(2*time.Minute)), "silence of ana until 18:00 UTC"
+	path := "/incidents/" + w.incidents[0].ID
+	ours := get(t, w.app(as(ada)), path)
+	sound(t, "incident", ours)
+	for _, want := range []string{"Nobody is reached", "while this holds it: silence of ana until 18:00 UTC", "delivered", "number is not in service"} {
+		if !strings.Contains(ours.body, want) {
+			t.Errorf("the incident does not show %q", want)
+		}
+	}
+	theirs := get(t, w.app(as(acme)), path)
+	for _, not := range []string{"Nobody is reached", "silence of ana"} {
+		if strings.Contains(theirs.body, not) {
+			t.Errorf("the customer reads %q", not)
+		}
+	}
+}
+
 func TestAPromiseShowsRecentChangesAndMarksThemOnItsPlots(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

@@ -32,6 +32,8 @@ type incidentView struct {
 	Promise  string      // link to the SLO, "" for none
 	ToAck    string      // time to acknowledge
 	Act      bool        // this viewer may acknowledge and resolve it now
+	Alone    *time.Time  // since when every page has failed; nil where somebody was reached, or for a tenant's people
+	HeldBy   string      // why nobody is paged further for now, "" for nothing
 	// What could be asked; the rest is shown as not known.
 	AskedTimeline, AskedPages bool
 }
@@ -114,6 +116,9 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 	m.note("the timeline", askedEvents)
 	m.note("pages", askedAttempts)
 	m.note("the impact", askedImpact)
+	if v.Operator && i.State != incidents.Resolved {
+		view.Alone, view.HeldBy = i.UnreachableSince, i.Held
+	}
 	view.AskedTimeline, view.AskedPages = askedEvents == nil, askedAttempts == nil
 	view.Timeline, view.Attempts, view.Steps = eventRows(eventsFor(events, v)), attemptRows(attempts), stepRows(i)
 	if askedImpact == nil {
@@ -187,7 +192,7 @@ var providerNames = map[string]string{
 }
 
 var outcomes = map[string][2]string{
-	"sent": {"delivered", "good"}, "retry": {"failed, will be tried again", "warm"}, "failed": {"failed for good", "bad"},
+	"sent": {"accepted", "good"}, "retry": {"failed, will be tried again", "warm"}, "failed": {"failed for good", "bad"},
 	"canceled": {"not needed any more", "idle"}, "": {"under way", "idle"},
 }
 
@@ -200,6 +205,12 @@ func attemptRows(attempts []incidents.Attempt) []attemptRow {
 		}
 		if known, ok := outcomes[a.Outcome]; ok {
 			row.Word, row.Class = known[0], known[1]
+		}
+		switch {
+		case a.DeliveredAt != nil:
+			row.Word = "delivered"
+		case a.Undelivered != "":
+			row.Word, row.Class, row.Error = "not delivered", "bad", a.Undelivered
 		}
 		rows = append(rows, row)
 	}

@@ -208,9 +208,10 @@ func (w *world) Attempts(_ context.Context, _ access.Scope, id string) ([]incide
 	}
 	opened := w.incidents[0].OpenedAt
 	return []incidents.Attempt{
-		{ID: 1, Page: 1, Number: 1, Provider: "pagerduty", StartedAt: opened.Add(time.Second), Took: 212 * time.Millisecond, Outcome: "sent", StatusCode: 202, ProviderID: "Q2X"},
+		{ID: 1, Page: 1, Number: 1, Provider: "pagerduty", StartedAt: opened.Add(time.Second), Took: 212 * time.Millisecond, Outcome: "sent", StatusCode: 202, ProviderID: "Q2X", DeliveredAt: at(opened.Add(3 * time.Second))},
 		{ID: 2, Page: 2, Number: 1, Provider: "slack", StartedAt: opened.Add(time.Second), Took: 1400 * time.Millisecond, Outcome: "retry", StatusCode: 503, Error: "the provider is overloaded"},
 		{ID: 3, Page: 2, Number: 2, Provider: "slack", StartedAt: opened.Add(8 * time.Second), Took: 140 * time.Millisecond, Outcome: "sent", StatusCode: 200},
+		{ID: 4, Page: 3, Number: 1, Provider: "sms", StartedAt: opened.Add(9 * time.Second), Took: 90 * time.Millisecond, Outcome: "sent", StatusCode: 201, Undelivered: "the number is not in service"},
 	}, nil
 }
 
