@@ -38,7 +38,7 @@ func TestAnAlertThatComesBackSoonIsTheSameIncidentAndPagesNobodyAnew(t *testing.
 		t.Errorf("%d pages, want 1", n)
 	}
 	receive(t, db, ended(a))
-	if wait := only(t, db).ResolveAt.Sub(time.Now()); wait < 75*time.Second || wait > 80*time.Second {
+	if wait := time.Until(*only(t, db).ResolveAt); wait < 75*time.Second || wait > 80*time.Second {
 		t.Errorf("it waits %s; want 80 s", wait)
 	}
 	calm(t, db, conn)
