@@ -114,9 +114,14 @@ func (p *paging) lastOf(kind incidents.EventKind) (last incidents.Event) {
 
 // open opens an incident whose first step pages the targets.
 func (p *paging) open(id string, targets ...incidents.Target) incidents.Incident {
-	c := incidents.Open(signal(incidents.Critical, policy(0, incidents.Step{Targets: targets})), id, time.Now())
+	c := opening(id, targets...)
 	p.Apply(c)
 	return c.Incident
+}
+
+// opening is the change that opens an incident whose first step pages the targets.
+func opening(id string, targets ...incidents.Target) incidents.Change {
+	return incidents.Open(signal(incidents.Critical, policy(0, incidents.Step{Targets: targets})), id, time.Now())
 }
 
 func slackTarget(name string) incidents.Target {
@@ -501,9 +506,11 @@ func TestAStormArrivesAsOneMessage(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *paging) {
 		p.open("i1", mail("ana"))
 		synctest.Wait()
-		for n := range 30 {
-			p.open(fmt.Sprint("storm", n), mail("ana"))
+		storm := make([]incidents.Change, 30)
+		for n := range storm {
+			storm[n] = opening(fmt.Sprint("storm", n), mail("ana"))
 		}
+		p.Apply(storm...)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if n := p.email.count(); n > 3 {

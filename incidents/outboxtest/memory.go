@@ -50,17 +50,19 @@ func NewMemory() *Memory {
 	}
 }
 
-// Apply commits a Change as a storage would: the incident, its timeline and its pages together.
-func (m *Memory) Apply(c incidents.Change) {
+// Apply commits Changes as a storage would: their incidents, timelines and pages together.
+func (m *Memory) Apply(changes ...incidents.Change) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.incidents[c.Incident.ID] = c.Incident
-	m.timeline = append(m.timeline, c.Events...)
-	if c.CancelPages {
-		m.cancel(c.Incident.ID)
-	}
-	for _, p := range c.Pages {
-		m.add(p)
+	for _, c := range changes {
+		m.incidents[c.Incident.ID] = c.Incident
+		m.timeline = append(m.timeline, c.Events...)
+		if c.CancelPages {
+			m.cancel(c.Incident.ID)
+		}
+		for _, p := range c.Pages {
+			m.add(p)
+		}
 	}
 	m.notify()
 }
