@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/alerting/inbound"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify"
 	"github.com/nines-sre/nines/internal/access"
@@ -37,6 +38,7 @@ type hookStore interface {
 	Answer(ctx context.Context, who access.Principal, integration string, r incidents.Reply,
 		origin func(incidents.Target) bool) (incidents.Incident, error)
 	TellChange(ctx context.Context, who access.Principal, c slo.Change, key string) (slo.Change, error)
+	TellOnce(ctx context.Context, integration, token, digest string) (bool, error)
 }
 
 // alertIntake is the same that Alertmanager's API uses.
@@ -57,6 +59,7 @@ type toldAtHook struct {
 	alerts  []alerting.PostedAlert
 	changes []toldChange
 	answer  hook.Answer
+	once    *inbound.Once
 }
 
 // toldChange is a change with the key by which its tool knows it.
@@ -126,6 +129,9 @@ func (h *hooks) tell(ctx context.Context, i definitions.Integration, secrets []s
 		return hook.Answer{}, err
 	}
 	defer done()
+	if err := h.once(ctx, i, told.once); err != nil {
+		return hook.Answer{}, err
+	}
 	who := access.Principal{ID: "integration:" + i.Name, Name: i.Name, Role: access.Responder, Tenant: i.Tenant}
 	valid, bad := alerting.Parse(told.alerts, r.At, h.resolveAfter)
 	for n := range valid {
@@ -145,6 +151,18 @@ func (h *hooks) tell(ctx context.Context, i definitions.Integration, secrets []s
 		}
 	}
 	return told.answer, bad
+}
+
+// once refuses a call whose token has told something else before.
+func (h *hooks) once(ctx context.Context, i definitions.Integration, o *inbound.Once) error {
+	if o == nil {
+		return nil
+	}
+	counts, err := h.store.TellOnce(ctx, i.Name, o.Token, o.Digest)
+	if err == nil && !counts {
+		return fault.New(fault.Unauthorized, "the call's token was used before, for something else")
+	}
+	return err
 }
 
 // answering does what replies through an integration say.

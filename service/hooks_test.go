@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/alerting/inbound"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify/pagerduty/pagerdutytest"
 	"github.com/nines-sre/nines/internal/access"
@@ -31,6 +32,18 @@ type keeper struct {
 	by        []access.Principal
 	origins   []func(incidents.Target) bool
 	delivered []string
+	calls     map[string]string // digests by token
+}
+
+func (k *keeper) TellOnce(_ context.Context, integration, token, digest string) (bool, error) {
+	if k.calls == nil {
+		k.calls = map[string]string{}
+	}
+	key := integration + " " + token
+	if _, known := k.calls[key]; !known {
+		k.calls[key] = digest
+	}
+	return k.calls[key] == digest, k.fail
 }
 
 func (k *keeper) ReceiveAlerts(_ context.Context, who access.Principal, told []alerting.Alert, _ incidents.Router) error {
@@ -178,6 +191,26 @@ func TestWhatASourceTellsIsKeptBeforeItIsAnswered(t *testing.T) {
 	_, err = h.Receive(t.Context(), "broken", call)
 	if !fault.Is(err, fault.Unavailable) || strings.Contains(err.Error(), "HOOKS_TEST") {
 		t.Errorf("a secret that is not there: %v", err)
+	}
+}
+
+func TestATokenThatToldSomethingElseTellsNothing(t *testing.T) {
+	h, store := testHooks(t, "")
+	began := time.Now()
+	for n, c := range []struct {
+		digest  string
+		kept    int
+		refused bool
+	}{{"down", 1, false}, {"down", 2, false}, {"resolved", 2, true}} {
+		h.read = func(context.Context, definitions.Integration, []string, hook.Request) (toldAtHook, error) {
+			told := alerting.PostedAlert{Labels: map[string]string{"alertname": "Mail"}}
+			return toldAtHook{alerts: []alerting.PostedAlert{told}, once: &inbound.Once{Token: "t", Digest: c.digest}}, nil
+		}
+		at := began.Add(time.Duration(n) * time.Minute) // the tool may send that often
+		_, err := h.Receive(t.Context(), "tool", hook.Request{Method: http.MethodPost, At: at})
+		if fault.Is(err, fault.Unauthorized) != c.refused || len(store.alerts) != c.kept {
+			t.Errorf("%s: %v with %d alerts kept", c.digest, err, len(store.alerts))
+		}
 	}
 }
 

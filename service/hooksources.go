@@ -53,7 +53,7 @@ func (s *sources) read(ctx context.Context, i definitions.Integration, secrets [
 			return toldAtHook{}, err
 		}
 	}
-	told := toldAtHook{alerts: got.Alerts, answer: got.Answer}
+	told := toldAtHook{alerts: got.Alerts, answer: got.Answer, once: got.Once}
 	for _, a := range told.alerts {
 		if i.Policy != "" && a.EndsAt.After(r.At) && a.Annotations["nines_policy"] == "" && a.Labels["nines_policy"] == "" {
 			a.Annotations["nines_policy"] = i.Policy

@@ -162,7 +162,7 @@ func (p *plane) updateBudgets(ctx context.Context) error {
 
 func (p *plane) forgetSessions(ctx context.Context) error {
 	_, err := p.db.ForgetSessions(ctx)
-	return errors.Join(err, p.db.ForgetReplies(ctx))
+	return errors.Join(err, p.db.ForgetReplies(ctx), p.db.ForgetCalls(ctx))
 }
 
 // onChange hears of every committed change, of this process and of others.

@@ -64,6 +64,14 @@ type Received struct {
 	Changes []Change
 	Answer  hook.Answer // what the tool expects to hear once all of it is kept
 	Confirm string      // https URL to GET so that an SNS subscription begins; "" for none
+	Once    *Once       // nil where the signature covers what was told
+}
+
+// Once is for a signature that covers a token but not what was told: whoever has seen a call could tell something else
+// with its token. A token counts for one content alone; the same again is the sender's retry.
+type Once struct {
+	Token  string
+	Digest string // of what was told, hex
 }
 
 // reading is how one type is read: first whether the call is the tool's own, then what it tells.

@@ -253,6 +253,31 @@ func TestWhatIsSignedCannotBeAltered(t *testing.T) {
 	}
 }
 
+// TestAMailsTokenNamesWhatItTold is what keeps a token of Mailgun's, which signs nothing else, from telling other things.
+func TestAMailsTokenNamesWhatItTold(t *testing.T) {
+	c := calls(t)["mail-mailgun"]
+	read := func(r hook.Request) *inbound.Once {
+		got, err := inbound.Read(t.Context(), source(t, c.kind), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.Once
+	}
+	first, altered, withToken := read(c.request(t)), c.request(t), c.request(t)
+	altered.Body = bytes.Replace(altered.Body, []byte("subject="), []byte("subject=not+"), 1)
+	withToken.Header.Set("Authorization", "Bearer "+secret)
+	second := read(altered)
+	if first == nil || first.Token == "" || *first != *read(c.request(t)) {
+		t.Fatalf("a retry is %+v", first)
+	}
+	if second.Token != first.Token || second.Digest == first.Digest {
+		t.Errorf("%+v and, with another subject, %+v", first, second)
+	}
+	if once := read(withToken); once != nil {
+		t.Errorf("with a token of ours it is %+v", once)
+	}
+}
+
 // send reads a body as the type, with a token.
 func send(t *testing.T, src inbound.Source, body string) (inbound.Received, error) {
 	t.Helper()

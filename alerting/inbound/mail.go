@@ -64,12 +64,25 @@ func readMail(src Source, r hook.Request) (Received, error) {
 		name: cmp.Or(s.key, "Mail"), summary: cmp.Or(strings.TrimSpace(m.subject), "Mail without a subject"), description: m.text,
 		severity: s.severity, ended: s.ended, labels: map[string]string{"from": m.from},
 	}
-	var got Received
+	got := Received{Once: m.once(src, r)}
 	for _, key := range m.keys(s) {
 		e.key = key
 		got.Alerts = append(got.Alerts, src.post(e, r.At))
 	}
 	return got, nil
+}
+
+// once is there where Mailgun's signature is all that the mail came with.
+func (m mail) once(src Source, r hook.Request) *Once {
+	if src.hasToken(r.Header) {
+		return nil
+	}
+	form, err := readForm(r)
+	if err != nil {
+		return nil
+	}
+	told := append([]string{m.subject, m.from, m.text}, m.threads...)
+	return &Once{Token: hash("mailgun", form["timestamp"], form["token"]), Digest: hash(told...)}
 }
 
 // keys are what the mail's alert is known by. Tools that thread their mails name the first of the thread; an answer to a

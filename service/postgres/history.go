@@ -185,14 +185,23 @@ delete from alerts where (tenant_id, id) in (
             where (i.tenant_id, i.id) = (a.tenant_id, a.incident_id) and i.resolved_at < clock_timestamp() - @keep::interval))
     limit @most)`
 
+// Of each target the last test stays.
+const forgetTestsSQL = `
+delete from contact_tests where (tenant_id, id) in (
+    select t.tenant_id, t.id
+    from contact_tests t
+    where t.at < clock_timestamp() - @keep::interval
+        and exists (select from contact_tests l where l.target_key = t.target_key and l.took >= 0 and (l.at, l.id) > (t.at, t.id))
+    limit @most)`
+
 const forgetBatch = 5000
 
-// ForgetAlerts removes ended alerts and what happened to alerts longer ago than keep, which is at least a day, and
-// returns how many rows. Incidents and their timelines stay.
+// ForgetAlerts removes ended alerts, what happened to alerts and tests of contacts that are older than keep, which is at
+// least a day, and returns how many rows. Incidents and their timelines stay.
 func (d *DB) ForgetAlerts(ctx context.Context, keep time.Duration) (int, error) {
 	keep = max(keep, 25*time.Hour)
 	all := 0
-	for _, sql := range []string{forgetEventsSQL, forgetAlertsSQL} {
+	for _, sql := range []string{forgetEventsSQL, forgetAlertsSQL, forgetTestsSQL} {
 		for {
 			n := 0
 			err := d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, _ time.Time) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/alerting"
+	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 )
 
@@ -129,5 +130,27 @@ func TestEachFiringOfAnAlertIsOneRowAndAnEndedOneStaysEnded(t *testing.T) {
 	receive(t, db, again(a))
 	if n, open := rowsOf(a.Fingerprint), value[int](t, conn, "select count(*)::int from alerts where fingerprint = $1 and open", a.Fingerprint); n != 2 || open != 1 {
 		t.Errorf("after it ended and fired again there are %d rows, %d of them open", n, open)
+	}
+}
+
+func TestOldTestsOfContactsAreForgottenButTheLast(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	ctx := context.Background()
+	for range 3 {
+		if err := begin(db, operator, ntfy("a")); err != nil {
+			t.Fatal(err)
+		}
+		test := incidents.ContactTest{Key: ntfy("a").Key(), Provider: "ntfy", Outcome: incidents.OutcomeSent}
+		if err := db.EndContactTests(ctx, operator, []incidents.ContactTest{test}); err != nil {
+			t.Fatal(err)
+		}
+		do(t, conn, "update contact_tests set at = at - interval '31 days'")
+	}
+	if n := must(db.ForgetAlerts(ctx, 30*24*time.Hour))(t); n != 5 {
+		t.Errorf("%d rows were forgotten; want all but the last result", n)
+	}
+	if last := must(db.LastContactTests(ctx, access.Operator(), []incidents.Target{ntfy("a")}))(t); len(last) != 1 {
+		t.Errorf("the last test is %v", last)
 	}
 }
