@@ -125,13 +125,15 @@ func (d *dispatch) current(ctx context.Context, c Claim) Incident {
 	return incident
 }
 
-// unwanted says why a page is not to be sent any more, and "" if it is. Resolve pages always go, and updates wherever
-// there is a thread.
+// unwanted says why a page is not to be sent any more, and "" if it is. Resolve pages always go, but to telephones that
+// were not called, and updates wherever there is a thread.
 func unwanted(c Claim, i Incident) string {
 	a := c.Page.Action
 	switch {
 	case a == ActionUpdate && c.Thread == "":
 		return "no page to it was accepted, so it has no thread"
+	case a != ActionTrigger && c.Page.Target.Voice != nil && c.Thread == "":
+		return "nobody was called, and nobody is called to be told that"
 	case a == ActionResolve, a == ActionUpdate:
 		return ""
 	case i.State == Resolved:

@@ -16,9 +16,9 @@ func (c Claim) Entry(a Attempt, retryIn time.Duration, now time.Time) Event {
 	target := c.Page.Target.String()
 	switch a.Outcome {
 	case OutcomeSent:
-		e.Kind, e.Text = EventPageSent, fmt.Sprintf("%s: %s.", sentWords[c.Page.Action], target)
+		e.Kind, e.Text = EventPageSent, fmt.Sprintf("%s: %s.", c.Page.sentWords(), target)
 		if a.Number > 1 {
-			e.Text = fmt.Sprintf("%s: %s, at attempt %d.", sentWords[c.Page.Action], target, a.Number)
+			e.Text = fmt.Sprintf("%s: %s, at attempt %d.", c.Page.sentWords(), target, a.Number)
 		}
 	case OutcomeCanceled:
 		e.Kind, e.Text = EventPageCanceled, fmt.Sprintf("Not sent to %s: %s.", target, a.Error)
@@ -33,7 +33,17 @@ func (c Claim) Entry(a Attempt, retryIn time.Duration, now time.Time) Event {
 	return e
 }
 
-var sentWords = map[Action]string{
-	ActionTrigger: "Paged", ActionAcknowledge: "Told of the acknowledgement", ActionResolve: "Told of the resolution",
-	ActionUpdate: "Told of the news",
+// sentWords say what became of a page that was sent. Nobody is called to be told of an end: a call is taken back.
+func (p Page) sentWords() string {
+	switch {
+	case p.Action == ActionTrigger:
+		return "Paged"
+	case p.Target.Voice != nil:
+		return "Nobody is called any more"
+	case p.Action == ActionAcknowledge:
+		return "Told of the acknowledgement"
+	case p.Action == ActionResolve:
+		return "Told of the resolution"
+	}
+	return "Told of the news"
 }

@@ -79,15 +79,15 @@ func (s *seen) Attempted(provider string, action incidents.Action, outcome strin
 // paging runs a pager over an outbox in memory inside a bubble of fake time and stops it at the end.
 type paging struct {
 	*outboxtest.Memory
-	email, slack sink
-	seen         seen
-	stop         func()
+	email, slack, voice sink
+	seen                seen
+	stop                func()
 }
 
 func startPaging(t *testing.T) *paging {
 	p := &paging{Memory: outboxtest.NewMemory()}
 	pager := &incidents.Pager{
-		Outbox: p.Memory, Notifiers: map[string]incidents.Notifier{"email": &p.email, "slack": &p.slack},
+		Outbox: p.Memory, Notifiers: map[string]incidents.Notifier{"email": &p.email, "slack": &p.slack, "voice": &p.voice},
 		BaseURL: "https://nines.example.com/", Owner: "test", Workers: 2, Observe: &p.seen,
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -242,6 +242,34 @@ func TestAPageForWhatIsAcknowledgedIsNotSent(t *testing.T) {
 		time.Sleep(time.Hour)
 		if p.email.count() != 1 || p.Page(t, 1).State != incidents.PageCanceled || !has(p.kinds(), incidents.EventPageCanceled) {
 			t.Errorf("tried %d times, page %s", p.email.count(), p.Page(t, 1).State)
+		}
+	})
+}
+
+// TestATelephoneIsToldOfNoEnd is because nobody wants to be called for that: a call that rings is taken back at once, and
+// of one that waited for its turn the timeline says that there was none.
+func TestATelephoneIsToldOfNoEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *paging) {
+		telephone := incidents.Target{Voice: &incidents.TwilioTarget{To: "+4915112345678"}}
+		p.voice.receipt = incidents.Receipt{StatusCode: 201, ProviderID: "CA1"}
+		for _, want := range []string{
+			"Nobody is called any more: call to +4915112345678.",
+			"Not sent to call to +4915112345678: nobody was called, and nobody is called to be told that.",
+		} {
+			i := p.open(want, telephone)
+			time.Sleep(10 * time.Second)
+			acknowledged, err := i.Acknowledge(incidents.Actor{ID: "user:bo", Name: "Bo"}, []incidents.Target{telephone}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.do(acknowledged)
+			time.Sleep(5 * time.Second) // it may ring for 45
+			if last := p.Timeline()[len(p.Timeline())-1]; last.Text != want {
+				t.Errorf("%q; want %q", last.Text, want)
+			}
+		}
+		if n := p.voice.count(); n != 2 || p.voice.sent[1].Page.Action != incidents.ActionAcknowledge {
+			t.Errorf("%d sends; want a call and its end", n)
 		}
 	})
 }

@@ -109,10 +109,13 @@ func (q Queue) Next(most int) [][]Due {
 		if !ok || (d.bundled(bundles) && bundled[d.Target]) {
 			continue
 		}
-		if free[d.Target] >= standing.Free || (d.Retry && retries[d.Provider] >= q.Retries[d.Provider]) {
+		ends := standing.Ends && d.Action != ActionTrigger
+		if (free[d.Target] >= standing.Free && !ends) || (d.Retry && retries[d.Provider] >= q.Retries[d.Provider]) {
 			continue
 		}
-		free[d.Target]++
+		if !ends {
+			free[d.Target]++
+		}
 		message := []Due{d}
 		if d.bundled(bundles) && !standing.Probe {
 			message, bundled[d.Target] = bundles[d.Target], true

@@ -29,6 +29,7 @@ type Standing struct {
 	Free   int    // messages
 	Broken string // why its pages fail without being sent, "" where they are sent
 	Probe  bool   // the one message that finds out whether it still refuses
+	Ends   bool   // what takes a call back may go beyond Free: it reaches nobody
 }
 
 // Standing returns what the target may get at the time; used has how many messages it got within each of its provider's
@@ -37,7 +38,7 @@ func (s TargetState) Standing(used []int, now time.Time) Standing {
 	if s.BlockedUntil != nil && s.BlockedUntil.After(now) {
 		return Standing{}
 	}
-	free := 1 << 30
+	free, ends := 1<<30, s.Provider == "voice"
 	for n, l := range LimitsOf(s.Provider) {
 		had := 0
 		if n < len(used) {
@@ -47,9 +48,9 @@ func (s TargetState) Standing(used []int, now time.Time) Standing {
 	}
 	switch {
 	case s.Failures < circuitAfter:
-		return Standing{Free: free}
+		return Standing{Free: free, Ends: ends}
 	case s.ProbeAt == nil || !s.ProbeAt.After(now):
-		return Standing{Free: min(free, 1), Probe: true}
+		return Standing{Free: min(free, 1), Probe: true, Ends: ends}
 	}
 	return Standing{Free: 1 << 30, Broken: fmt.Sprintf(
 		"%s has refused %d pages in a row, the last one because: %s; it is tried again at %s", s.Name, s.Failures, s.BrokenWhy, clock(*s.ProbeAt))}

@@ -195,7 +195,9 @@ func (m *Memory) used(key, provider string, now time.Time) []int {
 			break
 		}
 		for n, l := range limits {
-			if age < l.Per && m.attempts[messages[at].attempt-1].Outcome != incidents.OutcomeCanceled {
+			a := m.attempts[messages[at].attempt-1]
+			ends := provider == "voice" && m.pages[a.Page-1].Action != incidents.ActionTrigger
+			if age < l.Per && a.Outcome != incidents.OutcomeCanceled && !ends {
 				used[n]++
 			}
 		}

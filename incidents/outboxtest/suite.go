@@ -42,6 +42,7 @@ func Run(t *testing.T, newOutbox func(t *testing.T) (incidents.Outbox, Seed)) {
 		"a target that is to be left alone waits, others do not":                leftAlone,
 		"a target that refuses is marked once and then spared but for a probe":  refuses,
 		"a target gets what its provider takes, the rest later":                 limited,
+		"a call is taken back at once, whatever the telephone got":              takenBack,
 		"a storm goes to a target as one message":                               bundled,
 		"what is held waits until it ends or is resolved":                       heldBack,
 		"one claimer at a time serves a target":                                 served,
@@ -360,6 +361,29 @@ func limited(t *testing.T, o incidents.Outbox, s Seed) {
 	if total != most {
 		t.Errorf("%d pages were claimed; the provider takes %d", total, most)
 	}
+}
+
+// takenBack calls a telephone as often as it may be called; then its calls wait, and what takes one back does not.
+func takenBack(t *testing.T, o incidents.Outbox, s Seed) {
+	telephone := incidents.Target{Voice: &incidents.TwilioTarget{To: "+4915112345678", Account: "AC1"}}
+	i := incident("rings")
+	call := page(i, "", 1, past())
+	call.Target = telephone
+	s.Add(t, i, call)
+	c := mustClaim(t, o, 10, 1)[0]
+	c.Attempt.ProviderID = "CA1"
+	finish(t, o, c, incidents.OutcomeSent, 0)
+	ended, again := call, page(i, "", 2, past())
+	ended.Action, again.Target = incidents.ActionAcknowledge, telephone
+	s.Add(t, i, again)
+	mustClaim(t, o, 10, 0) // it may be called once a minute
+	other := incident("another")
+	ended.Incident, ended.DedupKey = other.ID, other.DedupKey()
+	s.Add(t, other, ended)
+	if back := mustClaim(t, o, 10, 1)[0]; back.Page.Action != incidents.ActionAcknowledge {
+		t.Errorf("page %d was claimed, which is to %s", back.Page.ID, back.Page.Action)
+	}
+	mustClaim(t, o, 10, 0)
 }
 
 func bundled(t *testing.T, o incidents.Outbox, s Seed) {

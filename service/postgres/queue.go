@@ -25,7 +25,8 @@ const pageDue = `
         where (i.tenant_id, i.id) = (p.tenant_id, p.incident_id) and i.state = 'triggered' and i.held <> ''))`
 
 // One claimer at a time serves a target, so that its limits hold over all replicas; whoever comes second leaves it out.
-// What the target got is counted by the next statement, which sees what the claimer before has committed.
+// What the target got is counted by the next statement, which sees what the claimer before has committed. Of a telephone
+// that is called only the calls count: what takes one back reaches nobody.
 const lockTargetsOfPagesSQL = `
 select set_config('app.targets', coalesce(jsonb_agg(jsonb_build_object('key', target_key, 'provider', provider))::text, '[]'), true)
 from (
@@ -46,7 +47,9 @@ const waitingTargetsSQL = `
 select w.key, w.provider, coalesce(t.name, ''), coalesce(t.failures, 0), t.broken_since, coalesce(t.broken_why, ''),
     t.probe_at, t.blocked_until, array(
         select (select count(*) from attempts a
-            where a.target_key = w.key and a.started_at > clock_timestamp() - l.per * interval '1 second' and a.outcome <> 'canceled')::int
+            where a.target_key = w.key and a.started_at > clock_timestamp() - l.per * interval '1 second' and a.outcome <> 'canceled'
+                and (w.provider <> 'voice' or exists (
+                    select from pages p where (p.tenant_id, p.id, p.action) = (a.tenant_id, a.page_id, 'trigger'))))::int
         from unnest(@limited::text[], @per::float8[]) with ordinality as l (provider, per, n)
         where l.provider = case when w.provider = any(@limited) then w.provider else '' end
         order by l.n)
@@ -102,7 +105,7 @@ func queue(ctx context.Context, tx querier, now time.Time) (incidents.Queue, err
 		_, err := pgx.CollectRows(found, func(row pgx.CollectableRow) (t incidents.TargetState, err error) {
 			var used []int
 			err = row.Scan(&t.Key, &t.Provider, &t.Name, &t.Failures, &t.BrokenSince, &t.BrokenWhy, &t.ProbeAt, &t.BlockedUntil, &used)
-			if standing := t.Standing(used, now); standing.Free > 0 {
+			if standing := t.Standing(used, now); standing.Free > 0 || standing.Ends {
 				q.Targets[t.Key], q.Retries[t.Provider], provider[t.Key] = standing, incidents.RetryBudget(0, 0), t.Provider
 			}
 			return t, err
