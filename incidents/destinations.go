@@ -108,8 +108,20 @@ func (p phone) check(r *policyReader, path string) {
 }
 
 func (n *NtfyTarget) provider() string { return "ntfy" }
-func (n *NtfyTarget) key() string      { return stripURL(n.URL) }
-func (n *NtfyTarget) String() string   { return "ntfy " + stripURL(n.URL) }
+func (n *NtfyTarget) key() string      { return n.shown() }
+func (n *NtfyTarget) String() string   { return "ntfy " + n.shown() }
+
+// shown is the topic's address. Where no token is needed whoever knows the topic's name can read and write there, so
+// that only its beginning is shown, with a short hash to tell topics apart.
+func (n *NtfyTarget) shown() string {
+	address := strings.TrimRight(stripURL(n.URL), "/")
+	at := strings.LastIndexByte(address, '/')
+	if n.Token != (Secret{}) || at < 0 {
+		return address
+	}
+	topic := []rune(address[at+1:])
+	return address[:at+1] + string(topic[:min(len(topic)/2, 3)]) + "…#" + shortHash(n.URL)
+}
 
 func (n *NtfyTarget) check(r *policyReader, path string) {
 	r.url(path+".url", n.URL)

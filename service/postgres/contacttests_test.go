@@ -16,7 +16,7 @@ import (
 )
 
 func ntfy(topic string) incidents.Target {
-	return incidents.Target{Ntfy: &incidents.NtfyTarget{URL: "https://ntfy.example/" + topic}}
+	return incidents.Target{Ntfy: &incidents.NtfyTarget{URL: "https://ntfy.example/" + topic, Token: incidents.Secret{Env: "T"}}}
 }
 
 func tested(t incidents.Target, why string) incidents.ContactTest {

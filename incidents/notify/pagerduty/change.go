@@ -31,11 +31,11 @@ func (n *Notifier) TellChange(ctx context.Context, target incidents.PagerDutyTar
 	client := api.NewClient("", api.WithV2EventsAPIEndpoint(endpoint(target)))
 	client.HTTPClient = exchange.Client()
 	event := api.ChangeEvent{RoutingKey: key, Payload: api.ChangeEventPayload{
-		Summary: notify.Line(orElse(c.Summary, "Change"), MaxSummary), Source: notify.Line(c.Source, 255),
+		Summary: orElse(notify.Line(c.Summary, MaxSummary), "Change"), Source: notify.Line(c.Source, 255),
 		Timestamp: c.At.UTC().Format(time.RFC3339), CustomDetails: c.Details,
 	}}
-	if c.URL != "" {
-		event.Links = []api.ChangeEventLink{{Href: c.URL, Text: "Change"}}
+	if address := notify.Link(c.URL, maxLink); address != "" {
+		event.Links = []api.ChangeEventLink{{Href: address, Text: "Change"}}
 	}
 	_, err = client.CreateChangeEventWithContext(ctx, event)
 	if err := exchange.Fault(ctx, "PagerDuty", notify.Scrub(said(exchange.Body), key), err); err != nil {

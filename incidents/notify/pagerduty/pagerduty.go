@@ -23,6 +23,8 @@ import (
 const (
 	MaxDedupKey = 255  // characters
 	MaxSummary  = 1024 // characters
+
+	maxLink = 2000 // bytes
 )
 
 // Notifier sends events. It is safe for concurrent use.
@@ -94,10 +96,10 @@ func eventOf(note incidents.Notification, routingKey string) api.V2Event {
 		return event
 	}
 	i := note.Incident
-	event.Client, event.ClientURL = "Nines", note.IncidentURL
+	event.Client, event.ClientURL = "Nines", notify.Link(note.IncidentURL, maxLink)
 	event.Payload = &api.V2Payload{
-		Summary:   notify.Line(summary(i), MaxSummary),
-		Source:    notify.Line(orElse(i.Service, orElse(i.SLO, "nines")), 255),
+		Summary:   summary(i),
+		Source:    orElse(notify.Line(i.Service, 255), orElse(notify.Line(i.SLO, 255), "nines")),
 		Severity:  severity(i.Severity),
 		Timestamp: i.StartedAt.UTC().Format(time.RFC3339),
 		Component: notify.Line(i.Service, 255),
@@ -109,11 +111,13 @@ func eventOf(note incidents.Notification, routingKey string) api.V2Event {
 	return event
 }
 
+// summary is never empty: the API refuses an event without one.
 func summary(i incidents.Incident) string {
-	if i.Tenant == "" {
-		return orElse(i.Title, "Incident")
+	title := orElse(notify.Line(i.Title, MaxSummary), "Incident")
+	if tenant := notify.Line(i.Tenant, 100); tenant != "" {
+		title = tenant + ": " + title
 	}
-	return i.Tenant + ": " + orElse(i.Title, "incident")
+	return notify.Cut(title, MaxSummary)
 }
 
 // severity is one of the four words that the API knows.
@@ -164,11 +168,10 @@ type link struct {
 
 func links(note incidents.Notification) []any {
 	var out []any
-	if note.IncidentURL != "" {
-		out = append(out, link{note.IncidentURL, "Incident in Nines"})
-	}
-	if note.Incident.RunbookURL != "" {
-		out = append(out, link{note.Incident.RunbookURL, "Runbook"})
+	for _, l := range []link{{note.IncidentURL, "Incident in Nines"}, {note.Incident.RunbookURL, "Runbook"}} {
+		if l.Href = notify.Link(l.Href, maxLink); l.Href != "" {
+			out = append(out, l)
+		}
 	}
 	return out
 }

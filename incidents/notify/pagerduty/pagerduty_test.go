@@ -84,6 +84,12 @@ func TestNothingThatAnAlertSaysMakesAnInvalidEvent(t *testing.T) {
 			n.Incident = incidents.Incident{}
 			n.IncidentURL = ""
 		},
+		"nothing that can be seen": func(n *incidents.Notification) {
+			n.Incident.Title, n.Incident.Service, n.Incident.SLO, n.Incident.Tenant = "\x00 \n", "\t", "\u2028", " "
+		},
+		"addresses that are none": func(n *incidents.Notification) {
+			n.Incident.RunbookURL, n.IncidentURL = "see the wiki", "/incidents/1"
+		},
 		"strange severity": func(n *incidents.Notification) { n.Incident.Severity = "purple" },
 	} {
 		n := note(server.URL, incidents.ActionTrigger, "i1/shop")
