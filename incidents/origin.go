@@ -2,14 +2,14 @@ package incidents
 
 import "slices"
 
-// Except leaves out what a change would tell those who said it themselves: an acknowledgement or a resolution that came
-// from a provider is not told to it again. Pages that call people stay.
+// Except leaves out what a change would tell those who said it themselves: an acknowledgement, a resolution or a note that
+// came from a target is not told there again. Pages that call people stay.
 func (c Change) Except(origin func(Target) bool) Change {
 	if origin == nil {
 		return c
 	}
 	c.Pages = slices.DeleteFunc(slices.Clone(c.Pages), func(p Page) bool {
-		return (p.Action == ActionAcknowledge || p.Action == ActionResolve) && origin(p.Target)
+		return p.Action != ActionTrigger && origin(p.Target)
 	})
 	return c
 }

@@ -56,16 +56,6 @@ func (h *hooks) firstPaged(context.Context) ([]string, error) {
 	return lines, nil
 }
 
-// noteOrigin says which targets show a note already: the channel in whose thread it was written, where the policy names
-// it by its id. One named otherwise is told again, which is better than another channel that hears nothing.
-func noteOrigin(r incidents.Reply) func(incidents.Target) bool {
-	channel, _, _ := strings.Cut(r.ProviderID, ":")
-	if r.Provider != slack.Provider || r.Action != incidents.ReplyNote || channel == "" {
-		return nil
-	}
-	return func(t incidents.Target) bool { return t.Slack != nil && t.Slack.Channel == channel }
-}
-
 // openIncidents returns the newest incidents that are not resolved.
 func (p *plane) openIncidents(ctx context.Context, scope access.Scope) ([]incidents.Incident, error) {
 	return p.db.Incidents(ctx, scope, incidents.Filter{

@@ -70,22 +70,3 @@ func TestACommandInSlackActsWithinTheIntegrationsTenant(t *testing.T) {
 		t.Errorf("a tenant's app tells who the operator pages: %s", text)
 	}
 }
-
-func TestANoteIsNotToldAgainWhereItWasWritten(t *testing.T) {
-	t.Parallel()
-	here := incidents.Target{Slack: &incidents.SlackTarget{Channel: "C0123456789"}}
-	other := incidents.Target{Slack: &incidents.SlackTarget{Channel: "C0OTHER0001"}}
-	note := incidents.Reply{Provider: "slack", Action: incidents.ReplyNote, ProviderID: "C0123456789:1761700001.000101"}
-	if origin := noteOrigin(note); !origin(here) || origin(other) || origin(incidents.Target{}) {
-		t.Error("want the note kept from its own channel alone")
-	}
-	for _, r := range []incidents.Reply{
-		{Provider: "slack", Action: incidents.ReplyAcknowledge, Incident: "i1"}, {Provider: "slack",
-			Action: incidents.ReplyNote, Number: 12},
-		{Provider: "sms", Action: incidents.ReplyNote, ProviderID: "C0123456789:1"},
-	} {
-		if noteOrigin(r) != nil {
-			t.Errorf("%+v is kept from some channel", r)
-		}
-	}
-}

@@ -174,11 +174,7 @@ func (h *hooks) answering(i definitions.Integration) incidents.Answering {
 			return incidents.Incident{}, h.deliveries.RecordDelivery(ctx, r.Provider, r.ProviderID, delivered, r.Text, r.At)
 		}
 		who := access.Principal{ID: r.By.ID, Name: r.By.Name, Role: access.Responder, Tenant: i.Tenant}
-		origin := h.origin(i)
-		if i.Type == definitions.ReplySlack {
-			origin = noteOrigin(r)
-		}
-		return h.store.Answer(ctx, who, i.Name, r, origin)
+		return h.store.Answer(ctx, who, i.Name, r, h.origin(i))
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // Answer does what somebody said through an integration, once: a reply with an ID that was told before changes nothing and
-// returns the incident as it is. Who said it is not told of it again: that is every target for which origin is true. An
+// returns the incident as it is. Who said it is not told of it again: that is every target for which origin is true, and
+// the thread that a note was written in. An
 // acknowledgement older than a change of state that the same integration told of changes nothing either. It needs the
 // role responder. A reply that names no incident in scope is a fault.NotFound, one that comes too late a fault.Conflict;
 // neither is remembered.
@@ -35,7 +36,11 @@ func (d *DB) Answer(ctx context.Context, who access.Principal, integration strin
 		through := map[string]any{"integration": integration}
 		act := deed{who: who, action: "incident." + string(r.Action), detail: through, decide: nothing}
 		if counts {
-			act.decide = said(r, actor(who), origin)
+			there, err := writtenThere(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			act.decide = said(r, actor(who), func(t incidents.Target) bool { return there[targetKey(t)] || (origin != nil && origin(t)) })
 		}
 		after, err = act.do(ctx, tx, id, now)
 		return err
@@ -44,6 +49,21 @@ func (d *DB) Answer(ctx context.Context, who access.Principal, integration strin
 		return incidents.Incident{}, explain(ctx, err, "answer a reply")
 	}
 	return after, nil
+}
+
+const threadTargetsSQL = `select distinct target_key from attempts where (provider, provider_id) = (@provider, @id) and provider_id <> ''`
+
+// writtenThere are the targets in whose thread a note was written, by key: there everybody has read it.
+func writtenThere(ctx context.Context, tx querier, r incidents.Reply) (map[string]bool, error) {
+	if r.Action != incidents.ReplyNote || r.ProviderID == "" {
+		return nil, nil
+	}
+	found, err := rows(ctx, tx, threadTargetsSQL, pgx.NamedArgs{"provider": r.Provider, "id": r.ProviderID}, pgx.RowTo[string])
+	there := map[string]bool{}
+	for _, key := range found {
+		there[key] = true
+	}
+	return there, err
 }
 
 func nothing(i incidents.Incident, _ []incidents.Target, _ time.Time) (incidents.Change, error) {

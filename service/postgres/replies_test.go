@@ -251,3 +251,36 @@ func TestTheGatesVerdictStandsWhenAToolTells(t *testing.T) {
 		t.Errorf("%+v", went)
 	}
 }
+
+// TestANoteIsNotToldAgainWhereItWasWritten has two channels with a thread each, one named as people name it.
+func TestANoteIsNotToldAgainWhereItWasWritten(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	ctx := context.Background()
+	channel := func(name string) incidents.Target {
+		return incidents.Target{Slack: &incidents.SlackTarget{Channel: name, Token: incidents.Secret{Env: "T"}}}
+	}
+	router := incidents.Router{Default: "default", Policies: map[string]incidents.Policy{"default": {
+		Name: "default", Steps: []incidents.Step{{Targets: []incidents.Target{channel("#here"), channel("C0OTHER")}}},
+	}}}
+	if err := db.ReceiveAlerts(ctx, operator, one(alert("Down", "critical")), postgres.Routing{Router: router}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range claim(t, db, 2) {
+		c.Attempt.Outcome, c.Attempt.ProviderID = "sent", "C0OTHER:1.1"
+		if c.Page.Target.Slack.Channel == "#here" {
+			c.Attempt.ProviderID = "C0HERE:1.1"
+		}
+		if err := db.Finish(ctx, c, c.Attempt, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answer(t, db, incidents.Reply{
+		ID: "e1", Provider: "slack", Action: incidents.ReplyNote, ProviderID: "C0HERE:1.1", Text: "It is the cache.",
+		By: incidents.Actor{ID: "slack:U1", Name: "Bo"}, At: time.Now(),
+	})
+	do(t, conn, "update attempts set started_at = started_at - interval '1 second'") // a channel takes one message in it
+	if told := claim(t, db, 1)[0]; told.Page.Target.Slack.Channel != "C0OTHER" || told.Page.Text != "It is the cache." {
+		t.Errorf("%s is told %q", told.Page.Target, told.Page.Text)
+	}
+}
