@@ -17,7 +17,7 @@ import (
 )
 
 func (a *cli) importCommand() *cobra.Command {
-	return group("import", "Write what another tool has as definitions of Nines", a.importPagerDuty())
+	return group("import", "Move from another tool: definitions, people, past incidents", a.importPagerDuty(), a.importIncidents())
 }
 
 // imported is what an import made, for --json.
@@ -38,8 +38,9 @@ func (a *cli) importPagerDuty() *cobra.Command {
 		Short: "Write a PagerDuty account as definitions, and say what they cannot carry",
 		Long: "Read a PagerDuty account by its REST API and write its escalation policies and services as definitions, ready for\n" +
 			"'nines apply'. Users, schedules and incidents, open and recent, are written beside them as JSON, for people and for\n" +
-			"scripts. Nothing is changed at PagerDuty; a read-only API key is enough.",
-		Example: "  nines import pagerduty --token-file pagerduty.token --out pagerduty/\n  nines diff -f pagerduty/",
+			"scripts; 'nines import incidents' takes over those that are past. Nothing is changed at PagerDuty; a read-only API key is enough.",
+		Example: "  nines import pagerduty --token-file pagerduty.token --out pagerduty/\n  nines diff -f pagerduty/\n" +
+			"  nines import incidents pagerduty/past-incidents.json",
 		RunE: func(c *cobra.Command, _ []string) error {
 			token, err := readToken(tokenFile)
 			if err != nil {

@@ -1,11 +1,18 @@
 package main
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify/pagerduty/pagerdutytest"
 )
 
@@ -33,5 +40,38 @@ func TestAnImportCanBeApplied(t *testing.T) {
 	}
 	if code, _, errOut := nines(t, "import", "pagerduty", "--token-file", filepath.Join(dir, "none"), "--out", out); code != exitInvalid {
 		t.Errorf("with no such file exits with %d: %s", code, errOut)
+	}
+}
+
+func TestPastIncidentsAreSentInParts(t *testing.T) {
+	var parts []int
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var sent struct {
+			Tenant    string           `json:"tenant"`
+			Incidents []incidents.Past `json:"incidents"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&sent); err != nil || r.URL.Path != "/api/v1/incidents/past" || sent.Tenant != "acme" {
+			t.Errorf("%s %v %+v", r.URL.Path, err, sent.Tenant)
+		}
+		parts = append(parts, len(sent.Incidents))
+		fmt.Fprintf(w, `{"taken":%d,"known":1}`, len(sent.Incidents)-1)
+	}))
+	defer server.Close()
+	at := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	past := slices.Repeat([]incidents.Past{{Source: "x", ID: "1", Title: "t", OpenedAt: at, ResolvedAt: at}}, 450)
+	text, _ := json.Marshal(past)
+	path := filepath.Join(t.TempDir(), "past.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := nines(t, "import", "incidents", path, "--tenant", "acme", "--server", server.URL, "--token", "t", "--json")
+	if code != exitOK || !slices.Equal(parts, []int{200, 200, 50}) || !strings.Contains(out, `"taken": 447`) {
+		t.Errorf("exits with %d, sent %v\n%s%s", code, parts, out, errOut)
+	}
+	if err := os.WriteFile(path, []byte(`[{"source": "x", "name": "y"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errOut := nines(t, "import", "incidents", path, "--token", "t"); code != exitInvalid || !strings.Contains(errOut, "not a JSON list of past incidents") {
+		t.Errorf("an unknown field exits with %d: %s", code, errOut)
 	}
 }

@@ -19,13 +19,15 @@ update incidents set title = @title, summary = @summary, severity = @severity, s
     resolved_at = @resolved, resolved_by = @resolver, updated_at = @updated
 where (tenant_id, id) = (@tenant, @id)`
 
-const insertIncidentSQL = `
+const insertIncidentSQL = incidentRowSQL + `
+on conflict (tenant_id, group_key) where state <> 'resolved' do nothing`
+
+const incidentRowSQL = `
 insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url,
     budget_spent, policy, step, loop, next_escalation_at, fallback_at, held, resolve_at, refires, unreachable_since, started_at, opened_at, acknowledged_at, acknowledged_by,
     resolved_at, resolved_by, updated_at, trace)
 values (@tenant, @id, @group, @title, @summary, @severity, @state, @service, @slo, @labels, @runbook, @spent, @policy,
-    @step, @loop, @next, @fallback, @held, @resolve_at, @refires, @unreachable, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace)
-on conflict (tenant_id, group_key) where state <> 'resolved' do nothing`
+    @step, @loop, @next, @fallback, @held, @resolve_at, @refires, @unreachable, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace)`
 
 func incidentArgs(i incidents.Incident) pgx.NamedArgs {
 	labels := i.Labels

@@ -48,7 +48,8 @@ func acme() map[string][]any {
 			object{"id": "PSVC2", "name": "Old", "status": "disabled", "escalation_policy": reference("escalation_policy", "PNONE", "Empty")}},
 		"incidents": {
 			object{"id": "Q1", "incident_number": 1, "title": "open for long", "status": "acknowledged", "created_at": "2025-01-01T00:00:00Z", "service": reference("service", "PSVC", "Webshop")},
-			object{"id": "Q2", "incident_number": 2, "title": "lately", "status": "resolved", "created_at": "2026-11-01T00:00:00Z", "service": reference("service", "PSVC", "Webshop")},
+			object{"id": "Q2", "incident_number": 2, "title": "lately", "status": "resolved", "created_at": "2026-11-01T00:00:00Z",
+				"last_status_change_at": "2026-11-01T02:00:00Z", "last_status_change_by": reference("user", "PADA", "Ada"), "priority": object{"summary": "P1"}, "service": reference("service", "PSVC", "Webshop")},
 			object{"id": "Q3", "incident_number": 3, "title": "long ago", "status": "resolved", "created_at": "2026-01-01T00:00:00Z", "service": reference("service", "PSVC", "Webshop")},
 			object{"id": "Q4", "incident_number": 4, "title": "two months ago", "status": "resolved", "created_at": "2026-09-05T00:00:00Z", "service": reference("service", "PSVC", "Webshop")},
 		},
@@ -79,6 +80,7 @@ func TestAnAccountBecomesDefinitionsAndHistory(t *testing.T) {
 		account.UsersFile:     {`"address": "15112345678"`, `"countryCode": 49`},
 		account.SchedulesFile: {`"turnSeconds": 604800`, `"PADA",`},
 		account.IncidentsFile: {"open for long", "lately", "two months ago"},
+		account.PastFile:      {`"source": "pagerduty"`, `"id": "Q2"`, `"service": "webshop"`, `"severity": "critical"`, `"resolvedAt": "2026-11-01T02:00:00Z"`, `"resolvedBy": "Ada"`},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(files[name], want) {
@@ -92,7 +94,8 @@ func TestAnAccountBecomesDefinitionsAndHistory(t *testing.T) {
 	for _, want := range []string{
 		"escalation policy Shop & Core!, rule 2: Cy has no mail address", "rule 3: schedule Core is written as a mail to all 2 people",
 		"escalation policy Empty: is left out", "service Webshop: resolves incidents by a timer", "its integration Prometheus needs an Integration",
-		"service Old: is disabled", "service Old: its escalation policy is not there",
+		"incident 1: is acknowledged in PagerDuty",
+		"incident 4: does not say when", "service Old: is disabled", "service Old: its escalation policy is not there",
 	} {
 		if !slices.ContainsFunc(made.Losses, func(l account.Loss) bool { return strings.Contains(l.What+": "+l.Message, want) }) {
 			t.Errorf("nothing says %q: %v", want, made.Losses)

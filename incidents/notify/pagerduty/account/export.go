@@ -36,11 +36,12 @@ const (
 	UsersFile     = "users.json"
 	SchedulesFile = "schedules.json"
 	IncidentsFile = "incidents.json"
+	PastFile      = "past-incidents.json" // those that are over, as incidents.Past
 )
 
 // Export writes the account. An empty kind has no file.
 func (a Account) Export() (Export, error) {
-	w := writer{account: a, users: map[string]api.User{}, schedules: map[string]api.Schedule{}}
+	w := writer{account: a, users: map[string]api.User{}, schedules: map[string]api.Schedule{}, serviceNames: map[string]string{}}
 	for _, u := range a.Users {
 		w.users[u.ID] = u
 	}
@@ -54,6 +55,7 @@ func (a Account) Export() (Export, error) {
 		func() error { return w.json(UsersFile, each(a.Users, userOf)) },
 		func() error { return w.json(SchedulesFile, each(a.Schedules, scheduleOf)) },
 		func() error { return w.json(IncidentsFile, each(a.Incidents, incidentOf)) },
+		func() error { return w.json(PastFile, w.past()) },
 	} {
 		if err := step(); err != nil {
 			return Export{}, err
@@ -68,6 +70,8 @@ type writer struct {
 	schedules map[string]api.Schedule
 	named     map[string]string // of the policies, by PagerDuty's ids
 	made      Export
+
+	serviceNames map[string]string // by PagerDuty's ids
 }
 
 func (w *writer) lose(what, format string, args ...any) {
@@ -216,7 +220,9 @@ func (w *writer) services() []document {
 			w.lose(what, "its escalation policy is not there, so that the default policy counts")
 		}
 		w.loseOfService(what, s)
-		docs = append(docs, document{manifest.APIVersion, "Service", metadata(names.of(s.Name, s.ID), s.Name), spec})
+		name := names.of(s.Name, s.ID)
+		w.serviceNames[s.ID] = name
+		docs = append(docs, document{manifest.APIVersion, "Service", metadata(name, s.Name), spec})
 	}
 	return docs
 }
