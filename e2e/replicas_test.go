@@ -263,6 +263,9 @@ func TestTenThousandPeopleLookOn(t *testing.T) {
 	slices.Sort(late)
 	t.Logf("%d streams heard of an incident: half after %v, 99 %% after %v; %.0f KB a stream", streams, late[streams/2].Round(time.Millisecond),
 		late[streams*99/100].Round(time.Millisecond), memory/streams/1024)
+	if memory > streams*40<<10 {
+		t.Errorf("a stream takes %.0f KB; want 40 at most", memory/streams/1024)
+	}
 	for _, c := range conns {
 		c.Close()
 	}

@@ -120,18 +120,19 @@ func build(c Config, d Deps) (*API, *fiber.App, error) {
 // newApp sets the server's limits. There is no write timeout, because the event stream has no end; every other answer is
 // bounded by its request's deadline.
 func (a *API) newApp() *fiber.App {
-	return fiber.New(fiber.Config{
+	app := fiber.New(fiber.Config{
 		AppName: "nines", DisableStartupMessage: true,
-		Immutable:      true, // handlers hand values to other goroutines; views of a reused buffer would change under them
-		CaseSensitive:  true,
-		ReadTimeout:    30 * time.Second,
-		IdleTimeout:    60 * time.Second,
-		ReadBufferSize: 16 << 10, // long GET queries
-		// Ten thousand live streams must not hold a read buffer each.
-		ReduceMemoryUsage: true,
+		Immutable:         true, // handlers hand values to other goroutines; views of a reused buffer would change under them
+		CaseSensitive:     true,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		ReadBufferSize:    16 << 10, // long GET queries
+		ReduceMemoryUsage: true,     // a connection that waits for its next request holds no buffer
 		BodyLimit:         a.config.BodyLimit,
 		ErrorHandler:      a.answerError,
 	})
+	app.Server().KeepHijackedConns = true // event streams go on after their request has ended
+	return app
 }
 
 func (a *API) mount(app *fiber.App) {
@@ -152,7 +153,7 @@ func (a *API) mount(app *fiber.App) {
 func (d Deps) check() error {
 	for name, missing := range map[string]bool{
 		"Sessions": d.Sessions == nil, "People": d.People == nil, "Audit": d.Audit == nil, "Definitions": d.Definitions == nil,
-		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil,
+		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil, "Past": d.Past == nil,
 		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
 		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Contacts": d.Contacts == nil, "Metrics": d.Metrics == nil,

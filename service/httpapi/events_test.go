@@ -4,6 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -223,5 +226,78 @@ func TestEventsArriveOverTheWireAndStopWithTheHub(t *testing.T) {
 	}
 	if lines.Err() != nil {
 		t.Errorf("the stream broke off: %v", lines.Err())
+	}
+}
+
+// TestProxiesHearEventsToo is about those that close each connection after its answer, and those that speak HTTP/1.0,
+// which has no chunks: there the end of the connection is the end of the stream.
+func TestProxiesHearEventsToo(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		version, header string
+		chunks          bool
+	}{{"HTTP/1.0", "", false}, {"HTTP/1.0", "Connection: keep-alive", false}, {"HTTP/1.1", "Connection: close", true}, {"HTTP/1.1", "", true}} {
+		hub := NewHub()
+		app, _ := newWorld(t, func(_ *Config, d *Deps) { d.Events = hub })
+		conn := dialEvents(t, serve(t, app), c.version, c.header)
+		waitFor(t, "the stream is open", func() bool { return hub.Listeners() == 1 })
+		hub.Publish("incident", "acme", "42")
+		heard, lines := "", bufio.NewReader(conn)
+		for !strings.Contains(heard, `"id":"42"`) {
+			line, err := lines.ReadString('\n')
+			if heard += line; err != nil {
+				t.Fatalf("%s %s: %v after %q", c.version, c.header, err, heard)
+			}
+		}
+		hub.Close()
+		rest, err := io.ReadAll(lines)
+		heard += string(rest)
+		if err != nil || !strings.Contains(heard, "event: bye\ndata: {}\n\n") || strings.Contains(heard, "Content-Length") ||
+			strings.Contains(heard, "Transfer-Encoding: chunked") != c.chunks || strings.HasSuffix(heard, "\r\n0\r\n\r\n") != c.chunks {
+			t.Errorf("%s %s: %v: %q", c.version, c.header, err, heard)
+		}
+	}
+}
+
+// TestAClientThatTakesNothingIsGivenUp fills what the network holds for a client that reads nothing.
+func TestAClientThatTakesNothingIsGivenUp(t *testing.T) {
+	t.Parallel()
+	hub := NewHub()
+	hub.heartbeat = 50 * time.Millisecond
+	app, _ := newWorld(t, func(_ *Config, d *Deps) { d.Events = hub })
+	conn := dialEvents(t, serve(t, app), "HTTP/1.1", "")
+	waitFor(t, "the stream is open", func() bool { return hub.Listeners() == 1 })
+	long := strings.Repeat("x", 64<<10)
+	waitFor(t, "the client is given up", func() bool {
+		hub.Publish("incident", "acme", long)
+		return hub.Listeners() == 0
+	})
+	_ = conn.Close()
+}
+
+// dialEvents asks for events; header is one line more, or none.
+func dialEvents(t *testing.T, address, version, header string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if header != "" {
+		header += "\r\n"
+	}
+	_, err = fmt.Fprintf(conn, "GET /api/v1/events %s\r\nHost: x\r\nCookie: nines_session=session-viewer\r\n%s\r\n", version, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
 	}
 }
