@@ -77,6 +77,16 @@ spec:
 		n := storm(t, p, "storm", 50*time.Millisecond, bodies, flood, post)
 		lasted := time.Since(began)
 		stormy := p.took(t, 10*time.Minute)
+		p.mu.Lock()
+		clear(p.posted)
+		p.mu.Unlock()
+		for n := range 60 {
+			p.send(t, post, fmt.Sprintf("Probeafter%d", n))
+			time.Sleep(50 * time.Millisecond)
+		}
+		after := p.took(t, 10*time.Minute)
+		t.Logf("%-12s while the storm is worked off: page p50 %v p99 %v: ratios %.1f and %.1f", who, quantile(after, .5), quantile(after, .99),
+			float64(quantile(after, .5))/float64(quantile(quiet, .5)), float64(quantile(after, .99))/float64(quantile(quiet, .99)))
 		t.Logf("%-12s quiet page p50 %v p99 %v; in a storm of 100,000 alerts in %.1f s (%d probes) p50 %v p99 %v: ratios %.1f and %.1f; %d pages of the storm so far",
 			who, quantile(quiet, .5), quantile(quiet, .99), lasted.Seconds(), n, quantile(stormy, .5), quantile(stormy, .99),
 			float64(quantile(stormy, .5))/float64(quantile(quiet, .5)), float64(quantile(stormy, .99))/float64(quantile(quiet, .99)), p.others)

@@ -59,7 +59,8 @@ type Incident struct {
 	ResolvedAt       *time.Time        `json:"resolvedAt"`
 	ResolvedBy       string            `json:"resolvedBy"`
 	UpdatedAt        time.Time         `json:"updatedAt"`
-	Trace            string            `json:"trace"` // W3C traceparent of the intake that opened it
+	Trace            string            `json:"trace"`    // W3C traceparent of the intake that opened it
+	Gathered         int               `json:"gathered"` // alerts that joined it as a storm, ever
 	// PostmortemRequired says why the incident has to be reviewed; nil where it has not.
 	PostmortemRequired *Requirement `json:"postmortemRequired,omitempty"`
 }

@@ -2,6 +2,7 @@ package incidents
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 	"time"
 )
@@ -43,15 +44,19 @@ func stormOf(service string) string {
 	return service
 }
 
-// Gather tells an incident that stands for a storm how many alerts it has by now, of which so many came just now. What is
-// no storm, or has nothing new, is unchanged.
-func (i Incident) Gather(came, firing int, now time.Time) Change {
+// Gather tells an incident that stands for a storm that so many alerts joined it just now. Its timeline hears of that
+// each time their number has doubled, so that a hundred thousand are a few entries. What is no storm, or has nothing new,
+// is unchanged.
+func (i Incident) Gather(came int, now time.Time) Change {
 	c := Change{Incident: i}
 	if !i.Storm() || i.State == Resolved || came <= 0 {
 		return c
 	}
-	c.Incident.Title = clip(fmt.Sprintf("Alert storm of %s: %s", stormOf(i.Service), count(firing, "further alert")), maxTitle)
-	c.Incident.UpdatedAt = now
-	c.say(now, EventAlertJoined, "%s joined the storm; %d are firing in it.", count(came, "alert"), firing)
+	all := i.Gathered + came
+	c.Incident.Gathered, c.Incident.UpdatedAt = all, now
+	c.Incident.Title = clip(fmt.Sprintf("Alert storm of %s: %s", stormOf(i.Service), count(all, "further alert")), maxTitle)
+	if bits.Len(uint(all)) > bits.Len(uint(i.Gathered)) {
+		c.say(now, EventAlertJoined, "%s joined the storm so far.", count(all, "alert"))
+	}
 	return c
 }

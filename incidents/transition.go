@@ -136,15 +136,18 @@ func (c *Change) wake(p Policy, now time.Time) {
 	c.beginPaging(p, now)
 }
 
-// AlertEnded tells that one alert of the incident has ended while stillFiring others have not; at zero the incident is
-// about to be resolved, see Calm.
+// AlertEnded tells that one alert of the incident has ended while stillFiring others have not, of a storm at least so many;
+// at zero the incident is about to be resolved, see Calm.
 func (i Incident) AlertEnded(sig Signal, stillFiring int, now time.Time) Change {
 	c := Change{Incident: i}
 	if i.State == Resolved {
 		return c
 	}
 	text := fmt.Sprintf("Alert ended: %s.", sig.Title)
-	if stillFiring > 0 {
+	switch {
+	case stillFiring > 0 && i.Storm():
+		text += " Others are still firing."
+	case stillFiring > 0:
 		text += fmt.Sprintf(" %s still firing.", count(stillFiring, "alert"))
 	}
 	c.sayAs(automatic, now, EventAlertEnded, text)

@@ -16,11 +16,17 @@ import (
 	"github.com/nines-sre/nines/internal/access"
 )
 
+// largePosting is the size of a body, in bytes, from which reading it lets what is urgent go first.
+const largePosting = 8 << 10
+
 // amPostAlerts answers 200 only after every good alert has been committed. Bad ones among them are a 400 all the same, so
 // that their source learns of it.
 func (a *API) amPostAlerts(c *fiber.Ctx) error {
 	if err := wantJSON(c); err != nil {
 		return err
+	}
+	if len(c.Body()) > largePosting {
+		a.deps.Alerts.GiveWay(c.UserContext())
 	}
 	posted, err := readPosted(c.Body())
 	if err != nil {

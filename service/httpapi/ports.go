@@ -89,6 +89,8 @@ type Alerts interface {
 	// ReceiveAlerts returns nil only after the alerts, the incidents they open, join or end and the pages that follow
 	// have been committed together. The incidents remember the span in ctx.
 	ReceiveAlerts(ctx context.Context, who access.Principal, alerts []alerting.Alert, router incidents.Router) error
+	// GiveWay waits a moment while what is urgent is worked off; see postgres.DB.
+	GiveWay(ctx context.Context)
 	// Alerts returns the alerts in scope, only those firing now where firing is set.
 	Alerts(ctx context.Context, scope access.Scope, firing bool) ([]alerting.Alert, error)
 }

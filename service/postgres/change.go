@@ -14,7 +14,7 @@ type writes struct{ *pgx.Batch }
 const updateIncidentSQL = `
 update incidents set title = @title, summary = @summary, severity = @severity, state = @state, labels = @labels,
     runbook_url = @runbook, budget_spent = @spent, policy = @policy, step = @step, loop = @loop,
-    next_escalation_at = @next, fallback_at = @fallback, held = @held, resolve_at = @resolve_at, refires = @refires,
+    next_escalation_at = @next, fallback_at = @fallback, held = @held, resolve_at = @resolve_at, refires = @refires, gathered = @gathered,
     unreachable_since = @unreachable, started_at = @started, acknowledged_at = @acked, acknowledged_by = @acker,
     resolved_at = @resolved, resolved_by = @resolver, updated_at = @updated
 where (tenant_id, id) = (@tenant, @id)`
@@ -24,10 +24,10 @@ on conflict (tenant_id, group_key) where state <> 'resolved' do nothing`
 
 const incidentRowSQL = `
 insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url,
-    budget_spent, policy, step, loop, next_escalation_at, fallback_at, held, resolve_at, refires, unreachable_since, started_at, opened_at, acknowledged_at, acknowledged_by,
+    budget_spent, policy, step, loop, next_escalation_at, fallback_at, held, resolve_at, refires, gathered, unreachable_since, started_at, opened_at, acknowledged_at, acknowledged_by,
     resolved_at, resolved_by, updated_at, trace)
 values (@tenant, @id, @group, @title, @summary, @severity, @state, @service, @slo, @labels, @runbook, @spent, @policy,
-    @step, @loop, @next, @fallback, @held, @resolve_at, @refires, @unreachable, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace)`
+    @step, @loop, @next, @fallback, @held, @resolve_at, @refires, @gathered, @unreachable, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace)`
 
 func incidentArgs(i incidents.Incident) pgx.NamedArgs {
 	labels := i.Labels
@@ -38,7 +38,7 @@ func incidentArgs(i incidents.Incident) pgx.NamedArgs {
 		"tenant": i.Tenant, "id": i.ID, "group": i.GroupKey, "title": i.Title, "summary": i.Summary, "severity": i.Severity,
 		"state": i.State, "service": i.Service, "slo": i.SLO, "labels": labels, "runbook": i.RunbookURL,
 		"spent": i.BudgetSpent, "policy": i.Policy, "step": i.Step, "loop": i.Loop, "next": i.NextEscalationAt,
-		"fallback": i.FallbackAt, "held": i.Held, "resolve_at": i.ResolveAt, "refires": i.Refires, "unreachable": i.UnreachableSince,
+		"fallback": i.FallbackAt, "held": i.Held, "resolve_at": i.ResolveAt, "refires": i.Refires, "gathered": i.Gathered, "unreachable": i.UnreachableSince,
 		"started": i.StartedAt, "opened": i.OpenedAt, "acked": i.AcknowledgedAt, "acker": i.AcknowledgedBy,
 		"resolved": i.ResolvedAt, "resolver": i.ResolvedBy, "updated": i.UpdatedAt, "trace": i.Trace,
 	}

@@ -142,6 +142,8 @@ func configure(c *pgx.ConnConfig, name string, l limits) {
 	c.ConnectTimeout = dialTime
 	c.RuntimeParams["application_name"] = name
 	c.RuntimeParams["timezone"] = "UTC"
+	// A plan that was made while a table was empty reads all of it once a storm has filled it.
+	c.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	for setting, limit := range map[string]time.Duration{
 		"statement_timeout": l.statement, "lock_timeout": l.lock, "idle_in_transaction_session_timeout": l.idle,
 	} {

@@ -22,16 +22,21 @@ import (
 // it, the first word about a service, is worked off before the rest.
 
 const (
-	inboxTurn      = 512         // alerts worked off in one transaction, unless one posting holds more
-	inboxRows      = 256         // postings of one transaction
-	inboxPoll      = time.Second // how soon a posting is found whose own process died
-	urgentAlerts   = 64          // of one service, that go before a storm
-	urgentOfTenant = 512         // of one tenant, whatever its services
-	inboxBacklog   = 8           // alerts of others that wait, beyond which a source is not kept waiting for the work
+	inboxTurn      = 512                   // alerts worked off in one transaction at most, unless one posting holds more
+	inboxLeast     = 32                    // and as few as that where each takes long
+	inboxTook      = 25 * time.Millisecond // how long a transaction is meant to take: so long may what is urgent wait for it
+	inboxRows      = 256                   // postings of one transaction
+	inboxPoll      = time.Second           // how soon a posting is found whose own process died
+	urgentAlerts   = 64                    // of one service, that go before a storm
+	urgentOfTenant = 512                   // of one tenant, whatever its services
+	inboxBacklog   = 8                     // alerts of others that wait, beyond which a source is not kept waiting for the work
 	inboxWait      = 500 * time.Millisecond
 	inboxPatience  = 2 * time.Second // beyond which what waits is a backlog, and silence of a source means nothing
 	inboxLock      = 0x6e696e65      // of whoever works the inbox off; one at a time, so that tellings keep their order
 	coalesced      = 512             // postings of one commit
+
+	giveWayMost  = 200 * time.Millisecond // how long a large posting waits for what is urgent
+	giveWayAfter = 15 * time.Millisecond  // for which an urgent one's page is still under way
 )
 
 // inbox is this process' part of it.
@@ -46,7 +51,14 @@ type inbox struct {
 	hurried map[string]int          // alerts accepted as urgent here and not worked off, by tenant
 	wake    chan struct{}           // something was accepted
 	urgent  chan struct{}           // something urgent was
-	last    time.Time               // when something was accepted last
+	calm    chan struct{}           // closed when nothing urgent waits any more; nil while nothing does
+	calmAt  time.Time               // when the last urgent posting was worked off
+
+	yielding int           // posters that give way
+	since    time.Time     // when the first of them began to
+	stood    time.Duration // how long any did, within the second
+	second   time.Time
+	last     time.Time // when something was accepted last
 }
 
 type serviceKey struct{ tenant, service string }
@@ -117,7 +129,7 @@ func (b *inbox) split(who access.Principal, told []alerting.Alert, trace string)
 		n := 1
 		if _, known := fresh[key]; known || b.backlog[key] == 0 {
 			if fresh[key]++; fresh[key] <= urgentAlerts && b.hurried[key.tenant] < urgentOfTenant {
-				b.hurried[key.tenant]++
+				b.hurry(key.tenant)
 				n = 0
 			}
 		}
@@ -143,6 +155,80 @@ func (b *inbox) split(who access.Principal, told []alerting.Alert, trace string)
 			services: services[n], worked: make(chan struct{}), accepted: make(chan struct{})})
 	}
 	return out, nil
+}
+
+func (b *inbox) hurry(tenant string) {
+	if b.hurried[tenant]++; b.calm == nil {
+		b.calm = make(chan struct{})
+	}
+}
+
+// hurriedOff takes an urgent alert out of the count.
+func (b *inbox) hurriedOff(tenant string) {
+	if b.hurried[tenant]--; b.hurried[tenant] <= 0 {
+		delete(b.hurried, tenant)
+	}
+	if len(b.hurried) == 0 && b.calm != nil {
+		close(b.calm)
+		b.calm, b.calmAt = nil, time.Now()
+	}
+}
+
+// GiveWay waits, during a storm, while the first word about some service is worked off: whoever is about to read a large
+// posting calls it before, because reading it takes the processors from what is urgent. It waits a fifth of a second at
+// most, and takes no more than a third of the time of those who post.
+func (d *DB) GiveWay(ctx context.Context) {
+	b, end := d.inbox, time.Now().Add(giveWayMost)
+	if !b.yield() {
+		return
+	}
+	defer b.yielded()
+	for {
+		b.mu.Lock()
+		calm, wait := b.calm, time.Until(b.calmAt.Add(giveWayAfter))
+		b.mu.Unlock()
+		if calm != nil {
+			wait = time.Until(end)
+		}
+		if wait = min(wait, time.Until(end)); wait <= 0 {
+			return
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-calm:
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		timer.Stop()
+	}
+}
+
+// yield reports whether a poster is to give way: a storm is on, something is urgent, and those who post have not waited
+// for a third of this second already.
+func (b *inbox) yield() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if now.Sub(b.second) >= time.Second {
+		b.second, b.stood = now, 0
+	}
+	if b.size <= inboxTurn || b.stood > time.Second/3 || (b.calm == nil && now.Sub(b.calmAt) >= giveWayAfter) {
+		return false
+	}
+	if b.yielding++; b.yielding == 1 {
+		b.since = now
+	}
+	return true
+}
+
+func (b *inbox) yielded() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.yielding--; b.yielding == 0 {
+		b.stood += time.Since(b.since)
+	}
 }
 
 func serviceLabel(labels map[string]string) string {
@@ -226,9 +312,7 @@ func (b *inbox) pouring() bool {
 func (b *inbox) forget(p *posting) {
 	for _, key := range p.services {
 		if p.urgent {
-			if b.hurried[key.tenant]--; b.hurried[key.tenant] <= 0 {
-				delete(b.hurried, key.tenant)
-			}
+			b.hurriedOff(key.tenant)
 		}
 		if b.backlog[key]--; b.backlog[key] <= 0 {
 			delete(b.backlog, key)
@@ -326,10 +410,13 @@ func (d *DB) insertPostings(ctx context.Context, batch []*posting) ([]int64, err
 // one at a time works. Trouble with the database never ends it. A posting that cannot be worked off, which is a defect of
 // ours, is tried alone, then parked and told; it holds up nothing else.
 func (d *DB) WorkInbox(ctx context.Context, routing func() Routing) error {
-	failing, most := false, inboxRows
+	failing, most, turn := false, inboxRows, inboxTurn
 	for ctx.Err() == nil {
 		began := time.Now()
-		n, hurry, err := d.workInbox(ctx, routing(), most)
+		n, hurry, err := d.workInbox(ctx, routing(), most, turn)
+		if n > 0 {
+			turn = nextTurn(turn, time.Since(began))
+		}
 		if err != nil && ctx.Err() == nil {
 			if !failing {
 				d.log.Error("the inbox of alerts cannot be worked off; trying again", "error", err)
@@ -358,6 +445,19 @@ func (d *DB) WorkInbox(ctx context.Context, routing func() Routing) error {
 		}
 	}
 	return nil
+}
+
+// nextTurn is how many alerts the next transaction works off, by how long the one before took.
+func nextTurn(turn int, took time.Duration) int {
+	switch {
+	case took > 2*inboxTook:
+		turn /= 2
+	case took > inboxTook:
+		turn -= turn / 4
+	case took < inboxTook/2:
+		turn += turn / 2
+	}
+	return min(max(turn, inboxLeast), inboxTurn)
 }
 
 // passing reports whether trouble lies with the database and not with what is worked off.
@@ -416,8 +516,8 @@ func scanRow(r pgx.CollectableRow) (w row, err error) {
 	return w, err
 }
 
-// workInbox works off the next postings in one transaction and returns how many, and whether some were urgent.
-func (d *DB) workInbox(ctx context.Context, routing Routing, most int) (n int, hurry bool, err error) {
+// workInbox works off the next postings, most rows and turn alerts, in one transaction and returns how many, and whether some were urgent.
+func (d *DB) workInbox(ctx context.Context, routing Routing, most, turn int) (n int, hurry bool, err error) {
 	var ids []int64
 	err = d.paging.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
 		ids = nil
@@ -425,7 +525,7 @@ func (d *DB) workInbox(ctx context.Context, routing Routing, most int) (n int, h
 		if err != nil || !mine[0] {
 			return err
 		}
-		next, err := rows(ctx, tx, nextPostingsSQL, pgx.NamedArgs{"most": most, "alerts": inboxTurn}, scanRow)
+		next, err := rows(ctx, tx, nextPostingsSQL, pgx.NamedArgs{"most": most, "alerts": turn}, scanRow)
 		if err != nil || len(next) == 0 {
 			return err
 		}

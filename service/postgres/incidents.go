@@ -13,7 +13,7 @@ import (
 
 const incidentColumns = `id, number, tenant_id as tenant, group_key, title, summary, severity, state, service, slo, labels,
     runbook_url, budget_spent, policy, step, loop, next_escalation_at,
-    fallback_at, held, resolve_at, refires, unreachable_since, started_at, opened_at, acknowledged_at,
+    fallback_at, held, resolve_at, refires, gathered, unreachable_since, started_at, opened_at, acknowledged_at,
     acknowledged_by, resolved_at, resolved_by, updated_at, trace, postmortem_required`
 
 var scanIncident = pgx.RowToStructByName[incidents.Incident]

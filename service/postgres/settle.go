@@ -179,11 +179,7 @@ func (in *intake) conclude(w *working) {
 		return
 	}
 	if w.gathered > 0 {
-		firing := w.gathered
-		if in.voices != nil {
-			firing = in.voicesOf(w.ID).firing
-		}
-		w.apply(w.Gather(w.gathered, firing, in.now))
+		w.apply(w.Gather(w.gathered, in.now))
 	}
 	if in.voices == nil {
 		return
@@ -196,19 +192,25 @@ func (in *intake) conclude(w *working) {
 	}
 }
 
-// voices are the open alerts of an incident.
+// voices are the open alerts of an incident; of a great many at least manyVoices more than this intake tells of, because
+// what matters is whether there are any.
 type voices struct {
 	firing int
 	loud   int               // of those, how many may page
 	muted  *alerting.Verdict // of one that may not
 }
 
+const manyVoices = 1000
+
 const voicesSQL = `
-select incident_id::text, count(*), count(*) filter (where verdict is null),
-    min(verdict::text)::jsonb
-from alerts
-where open and (tenant_id, incident_id) in (select * from unnest(@tenants::text[], @ids::uuid[]))
-group by incident_id`
+select i.id::text, f.n, l.n, (
+    select verdict from alerts a where a.open and (a.tenant_id, a.incident_id) = (i.tenant, i.id) and (a.verdict is null) = false limit 1)
+from unnest(@tenants::text[], @ids::uuid[]) as i (tenant, id)
+cross join lateral (select count(*) as n from (
+    select from alerts a where a.open and (a.tenant_id, a.incident_id) = (i.tenant, i.id) limit @most) as bounded) as f
+cross join lateral (select count(*) as n from (
+    select from alerts a where a.open and (a.tenant_id, a.incident_id) = (i.tenant, i.id) and (a.verdict is null) = true limit @most) as bounded) as l
+where f.n > 0`
 
 // hearVoices counts the alerts of the locked incidents, where it matters how many there are.
 func (in *intake) hearVoices(ctx context.Context, locked []incidents.Incident) error {
@@ -219,6 +221,7 @@ func (in *intake) hearVoices(ctx context.Context, locked []incidents.Incident) e
 	found, err := in.tx.Query(ctx, voicesSQL, pgx.NamedArgs{
 		"tenants": column(locked, func(i incidents.Incident) string { return i.Tenant }),
 		"ids":     column(locked, func(i incidents.Incident) string { return i.ID }),
+		"most":    manyVoices + len(in.joining) + len(in.muted) + len(in.ended),
 	})
 	if err != nil {
 		return err
@@ -235,7 +238,7 @@ func (in *intake) hearVoices(ctx context.Context, locked []incidents.Incident) e
 
 func (in *intake) countsMatter(locked []incidents.Incident) bool {
 	return len(in.ended)+len(in.muted) > 0 ||
-		slices.ContainsFunc(locked, func(i incidents.Incident) bool { return i.Held != "" || i.Storm() })
+		slices.ContainsFunc(locked, func(i incidents.Incident) bool { return i.Held != "" })
 }
 
 func (in *intake) voicesOf(incident string) *voices {

@@ -48,7 +48,7 @@ func TestAStormOpensABoundedNumberOfIncidentsAndGathersTheRest(t *testing.T) {
 		over = append(over, ended(a))
 	}
 	receive(t, db, over...)
-	if got := kinds(t, db, storm.ID); got != "opened escalated alert_joined alert_joined alert_ended " {
+	if got := kinds(t, db, storm.ID); got != "opened escalated alert_joined alert_ended " {
 		t.Errorf("timeline of the storm: %s", got)
 	}
 	calm(t, db, conn)

@@ -15,3 +15,8 @@ alter table hook_calls enable row level security;
 alter table hook_calls force row level security;
 create policy scope on hook_calls using (current_setting('app.scope', true) = 'operator'
     or tenant_id = nullif(current_setting('app.tenant', true), ''));
+
+-- How many alerts joined an incident that stands for a storm; and the open alerts of an incident, those that may page
+-- apart, because a storm has too many to count.
+alter table incidents add column gathered int not null default 0;
+create index alerts_voices on alerts (tenant_id, incident_id, (verdict is null)) where open;
