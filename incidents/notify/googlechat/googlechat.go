@@ -3,10 +3,8 @@
 package googlechat
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -39,24 +37,20 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 	if target == nil {
 		return incidents.Receipt{}, fault.New(fault.Invalid, "the page is not for Google Chat")
 	}
-	address, err := notify.Resolve(target.URL, n.baseDir)
+	u, err := notify.Address(target.URL, n.baseDir, "Google Chat")
 	if err != nil {
 		return incidents.Receipt{}, err
 	}
-	u, err := url.Parse(address)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-		return incidents.Receipt{}, fault.New(fault.Invalid, "the secret %s is not the address of a Google Chat webhook", target.URL)
-	}
-	r, err := newRequest(ctx, u, messageOf(note))
+	r, err := notify.NewPost(ctx, inThread(*u), "the address of the Google Chat webhook", messageOf(note))
 	if err != nil {
 		return incidents.Receipt{}, err
 	}
 	exchange := notify.NewExchange(n.transport)
 	err = exchange.Do(r)
-	said := readAnswer(exchange.Body)
+	said := notify.ReadAnswer[answer](exchange.Body)
 	receipt := incidents.Receipt{StatusCode: exchange.Status}
 	query := u.Query()
-	detail := notify.Scrub(said.words(), address, u.Path, query.Get("key"), query.Get("token"))
+	detail := notify.Scrub(said.words(), u.String(), u.Path, query.Get("key"), query.Get("token"))
 	if err := exchange.Fault(ctx, "Google Chat", detail, err); err != nil {
 		return receipt, err
 	}
@@ -64,23 +58,12 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 	return receipt, nil
 }
 
-func newRequest(ctx context.Context, u *url.URL, m message) (*http.Request, error) {
-	var body bytes.Buffer
-	write := json.NewEncoder(&body)
-	write.SetEscapeHTML(false) // a message has a bound
-	if err := write.Encode(m); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "the card cannot be written")
-	}
-	to := *u
-	query := to.Query()
+// inThread is the address that answers in the thread that a message names.
+func inThread(u url.URL) string {
+	query := u.Query()
 	query.Set("messageReplyOption", replyOption)
-	to.RawQuery = query.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), &body)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "the address of the Google Chat webhook is not a URL")
-	}
-	r.Header.Set("Content-Type", "application/json; charset=UTF-8")
-	return r, nil
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // answer is the message that was posted, or an error as Google's APIs have it.
@@ -90,15 +73,6 @@ type answer struct {
 		Status  string `json:"status"`
 		Message string `json:"message"`
 	} `json:"error"`
-}
-
-// readAnswer returns what can be read, which is nothing where something in between has answered.
-func readAnswer(body []byte) answer {
-	var a answer
-	if json.Unmarshal(body, &a) != nil {
-		return answer{}
-	}
-	return a
 }
 
 func (a answer) words() string {

@@ -3,11 +3,9 @@
 package ntfy
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -56,7 +54,7 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 			return incidents.Receipt{}, err
 		}
 	}
-	r, err := newRequest(ctx, server, messageOf(topic, note))
+	r, err := notify.NewPost(ctx, server, "the topic's address", messageOf(topic, note))
 	if err != nil {
 		return incidents.Receipt{}, err
 	}
@@ -65,7 +63,7 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 	}
 	exchange := notify.NewExchange(n.transport)
 	err = exchange.Do(r)
-	said := readAnswer(exchange.Body)
+	said := notify.ReadAnswer[answer](exchange.Body)
 	receipt := incidents.Receipt{StatusCode: exchange.Status}
 	// Where a topic needs no token its name is the secret.
 	if err := exchange.Fault(ctx, "ntfy", notify.Scrub(said.words(), token, topic), err); err != nil {
@@ -207,36 +205,12 @@ func sequence(note incidents.Notification) string {
 	return ""
 }
 
-func newRequest(ctx context.Context, server string, m message) (*http.Request, error) {
-	var body bytes.Buffer
-	write := json.NewEncoder(&body)
-	write.SetEscapeHTML(false) // it is not HTML, and a body has a bound
-	if err := write.Encode(m); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "the message cannot be written")
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, server, &body)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "the topic's address is not a URL")
-	}
-	r.Header.Set("Content-Type", "application/json")
-	return r, nil
-}
-
 // answer is the published message, or an error with its code.
 type answer struct {
 	ID         string `json:"id"`
 	SequenceID string `json:"sequence_id"`
 	Code       int    `json:"code"`
 	Error      string `json:"error"`
-}
-
-// readAnswer returns what can be read, which is nothing where something in between has answered.
-func readAnswer(body []byte) answer {
-	var a answer
-	if json.Unmarshal(body, &a) != nil {
-		return answer{}
-	}
-	return a
 }
 
 func (a answer) words() string {

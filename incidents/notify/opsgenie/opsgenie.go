@@ -4,11 +4,10 @@
 package opsgenie
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"net/url"
@@ -62,7 +61,7 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 	r.Header.Set("Authorization", "GenieKey "+key)
 	exchange := notify.NewExchange(n.transport)
 	err = exchange.Do(r)
-	said := readAnswer(exchange.Body)
+	said := notify.ReadAnswer[answer](exchange.Body)
 	receipt := incidents.Receipt{StatusCode: exchange.Status}
 	if err := exchange.Fault(ctx, "Opsgenie", notify.Scrub(said.words(), key), err); err != nil {
 		return receipt, err
@@ -113,16 +112,7 @@ func newRequest(ctx context.Context, endpoint string, note incidents.Notificatio
 		path = "/v2/alerts/" + url.PathEscape(key) + "/close?identifierType=alias"
 		content = remark{notify.Line(i.ResolvedBy, maxUser), source, notify.Cut(notify.Headline(note), maxNote)}
 	}
-	body, err := json.Marshal(content)
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "the alert cannot be written")
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "the endpoint is not a URL")
-	}
-	r.Header.Set("Content-Type", "application/json")
-	return r, nil
+	return notify.NewPost(ctx, endpoint+path, "the endpoint", content)
 }
 
 func alertOf(note incidents.Notification) alert {
@@ -132,9 +122,9 @@ func alertOf(note incidents.Notification) alert {
 		title = notify.Line(i.Tenant, 60) + ": " + title
 	}
 	return alert{
-		Message: orElse(notify.Line(title, maxMessage), "Incident"), Alias: alias(note.Page.DedupKey),
+		Message: cmp.Or(notify.Line(title, maxMessage), "Incident"), Alias: alias(note.Page.DedupKey),
 		Description: description(note), Priority: priority(i.Severity), Tags: tags(i), Details: details(note),
-		Entity: notify.Line(orElse(i.Service, i.SLO), maxEntity), Source: source,
+		Entity: notify.Line(cmp.Or(i.Service, i.SLO), maxEntity), Source: source,
 	}
 }
 
@@ -214,26 +204,10 @@ type answer struct {
 	RequestID string            `json:"requestId"`
 }
 
-// readAnswer returns what can be read, which is nothing where something in between has answered.
-func readAnswer(body []byte) answer {
-	var a answer
-	if json.Unmarshal(body, &a) != nil {
-		return answer{}
-	}
-	return a
-}
-
 func (a answer) words() string {
 	parts := []string{a.Message}
 	for _, field := range slices.Sorted(maps.Keys(a.Errors)) {
 		parts = append(parts, field+": "+a.Errors[field])
 	}
 	return strings.Trim(strings.Join(parts, " "), " ")
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -1,6 +1,7 @@
 package pagerduty
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -31,7 +32,7 @@ func (n *Notifier) TellChange(ctx context.Context, target incidents.PagerDutyTar
 	client := api.NewClient("", api.WithV2EventsAPIEndpoint(endpoint(target)))
 	client.HTTPClient = exchange.Client()
 	event := api.ChangeEvent{RoutingKey: key, Payload: api.ChangeEventPayload{
-		Summary: orElse(notify.Line(c.Summary, MaxSummary), "Change"), Source: notify.Line(c.Source, 255),
+		Summary: cmp.Or(notify.Line(c.Summary, MaxSummary), "Change"), Source: notify.Line(c.Source, 255),
 		Timestamp: c.At.UTC().Format(time.RFC3339), CustomDetails: c.Details,
 	}}
 	if address := notify.Link(c.URL, maxLink); address != "" {

@@ -3,6 +3,7 @@
 package pagerduty
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -99,12 +100,12 @@ func eventOf(note incidents.Notification, routingKey string) api.V2Event {
 	event.Client, event.ClientURL = "Nines", notify.Link(note.IncidentURL, maxLink)
 	event.Payload = &api.V2Payload{
 		Summary:   summary(i),
-		Source:    orElse(notify.Line(i.Service, 255), orElse(notify.Line(i.SLO, 255), "nines")),
+		Source:    cmp.Or(notify.Line(i.Service, 255), cmp.Or(notify.Line(i.SLO, 255), "nines")),
 		Severity:  severity(i.Severity),
 		Timestamp: i.StartedAt.UTC().Format(time.RFC3339),
 		Component: notify.Line(i.Service, 255),
 		Group:     notify.Line(i.Tenant, 255),
-		Class:     notify.Line(orElse(i.SLO, i.Labels["alertname"]), 255),
+		Class:     notify.Line(cmp.Or(i.SLO, i.Labels["alertname"]), 255),
 		Details:   details(note),
 	}
 	event.Links = links(note)
@@ -113,7 +114,7 @@ func eventOf(note incidents.Notification, routingKey string) api.V2Event {
 
 // summary is never empty: the API refuses an event without one.
 func summary(i incidents.Incident) string {
-	title := orElse(notify.Line(i.Title, MaxSummary), "Incident")
+	title := cmp.Or(notify.Line(i.Title, MaxSummary), "Incident")
 	if tenant := notify.Line(i.Tenant, 100); tenant != "" {
 		title = tenant + ": " + title
 	}
@@ -174,11 +175,4 @@ func links(note incidents.Notification) []any {
 		}
 	}
 	return out
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -4,10 +4,10 @@
 package pushover
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -80,7 +80,7 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 	if err != nil {
 		return receipt, err
 	}
-	receipt.ProviderID = notify.Line(orElse(answer.Receipt, answer.Request), 64)
+	receipt.ProviderID = notify.Line(cmp.Or(answer.Receipt, answer.Request), 64)
 	return receipt, nil
 }
 
@@ -96,7 +96,7 @@ func (n *Notifier) message(note incidents.Notification) url.Values {
 	i := note.Incident
 	form := url.Values{
 		"title":    {notify.Line(notify.Headline(note), maxTitle)},
-		"message":  {orElse(notify.Cut(text(note), maxMessage), "-")},
+		"message":  {cmp.Or(notify.Cut(text(note), maxMessage), "-")},
 		"priority": {strconv.Itoa(priority(note))},
 	}
 	if at := i.StartedAt; note.Page.Action == incidents.ActionTrigger && !at.IsZero() {
@@ -212,27 +212,11 @@ func (a api) post(ctx context.Context, path string, form url.Values) (*notify.Ex
 func (a api) do(ctx context.Context, r *http.Request) (*notify.Exchange, answer, error) {
 	exchange := notify.NewExchange(a.transport)
 	err := exchange.Do(r)
-	said := readAnswer(exchange.Body)
+	said := notify.ReadAnswer[answer](exchange.Body)
 	err = exchange.Fault(ctx, "Pushover", notify.Scrub(strings.Join(said.Errors, "; "), a.secrets...), err)
 	var f *fault.Error
 	if errors.As(err, &f) && f.Kind == fault.Limited && len(said.Errors) == 0 {
 		f.Message = "Pushover answered 429: the application has sent all the messages of its month"
 	}
 	return exchange, said, err
-}
-
-// readAnswer returns what can be read, which is nothing where something in between has answered.
-func readAnswer(body []byte) answer {
-	var a answer
-	if json.Unmarshal(body, &a) != nil {
-		return answer{}
-	}
-	return a
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -1,7 +1,6 @@
 package slack
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -180,17 +179,11 @@ type answer struct {
 
 // call calls a method. Where Slack accepts, the receipt names the message.
 func (c client) call(ctx context.Context, method string, p post) (answer, incidents.Receipt, error) {
-	var body bytes.Buffer
-	write := json.NewEncoder(&body)
-	write.SetEscapeHTML(false)
-	if err := write.Encode(p); err != nil {
-		return answer{}, incidents.Receipt{}, fault.Wrap(fault.Internal, err, "the message cannot be written")
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint+"/"+method, &body)
+	r, err := notify.NewPost(ctx, c.endpoint+"/"+method, "endpoint", p)
 	if err != nil {
-		return answer{}, incidents.Receipt{}, fault.New(fault.Invalid, "endpoint is not the address of Slack's Web API")
+		return answer{}, incidents.Receipt{}, err
 	}
-	r.Header.Set("Content-Type", "application/json; charset=utf-8")
+	r.Header.Set("Content-Type", "application/json; charset=utf-8") // Slack warns without
 	r.Header.Set("Authorization", "Bearer "+c.token)
 	exchange := notify.NewExchange(c.transport)
 	err = exchange.Do(r)

@@ -6,7 +6,6 @@ package slack
 import (
 	"context"
 	"net/http"
-	"net/url"
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify"
@@ -49,14 +48,11 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 func (n *Notifier) sendByWebhook(
 	ctx context.Context, target *incidents.SlackTarget, note incidents.Notification,
 ) (incidents.Receipt, error) {
-	address, err := notify.Resolve(target.URL, n.baseDir)
+	u, err := notify.Address(target.URL, n.baseDir, "Slack")
 	if err != nil {
 		return incidents.Receipt{}, err
 	}
-	u, err := url.Parse(address)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-		return incidents.Receipt{}, fault.New(fault.Invalid, "the secret %s is not the address of a Slack webhook", target.URL)
-	}
+	address := u.String()
 	exchange := notify.NewExchange(n.transport)
 	err = api.PostWebhookCustomHTTPContext(ctx, address, exchange.Client(), webhookMessage(note))
 	receipt := incidents.Receipt{StatusCode: exchange.Status}

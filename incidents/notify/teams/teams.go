@@ -3,7 +3,6 @@
 package teams
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -38,44 +37,25 @@ func (n *Notifier) Send(ctx context.Context, note incidents.Notification) (incid
 	case note.Page.Action == incidents.ActionUpdate:
 		return incidents.Receipt{}, fault.New(fault.Invalid, "a Teams webhook has no thread that could be told of news")
 	}
-	address, err := notify.Resolve(target.URL, n.baseDir)
+	u, err := notify.Address(target.URL, n.baseDir, "Teams")
 	if err != nil {
 		return incidents.Receipt{}, err
 	}
-	u, err := url.Parse(address)
-	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
-		return incidents.Receipt{}, fault.New(fault.Invalid, "the secret %s is not the address of a Teams webhook", target.URL)
-	}
-	r, err := newRequest(ctx, address, messageOf(note))
+	r, err := notify.NewPost(ctx, u.String(), "the address of the Teams webhook", messageOf(note))
 	if err != nil {
 		return incidents.Receipt{}, err
 	}
 	exchange := notify.NewExchange(n.transport)
 	err = exchange.Do(r)
 	receipt := incidents.Receipt{StatusCode: exchange.Status}
-	if err := exchange.Fault(ctx, "Teams", words(exchange.Body, address, u), err); err != nil {
+	if err := exchange.Fault(ctx, "Teams", words(exchange.Body, u), err); err != nil {
 		return receipt, err
 	}
 	return receipt, hidden(exchange)
 }
 
-func newRequest(ctx context.Context, address string, m message) (*http.Request, error) {
-	var body bytes.Buffer
-	write := json.NewEncoder(&body)
-	write.SetEscapeHTML(false) // it is not HTML, and a message has a bound
-	if err := write.Encode(m); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "the card cannot be written")
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, &body)
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "the address of the Teams webhook is not a URL")
-	}
-	r.Header.Set("Content-Type", "application/json; charset=utf-8")
-	return r, nil
-}
-
 // words are what a workflow says is wrong: an error with its code, or a text. The address's signature is a secret.
-func words(body []byte, address string, u *url.URL) string {
+func words(body []byte, u *url.URL) string {
 	var said struct {
 		Error struct {
 			Code    string `json:"code"`
@@ -86,7 +66,7 @@ func words(body []byte, address string, u *url.URL) string {
 	if json.Unmarshal(body, &said) == nil && said.Error.Code != "" {
 		text = said.Error.Code + ": " + said.Error.Message
 	}
-	return notify.Scrub(text, address, u.RequestURI(), u.Query().Get("sig"), u.Path)
+	return notify.Scrub(text, u.String(), u.RequestURI(), u.Query().Get("sig"), u.Path)
 }
 
 // hidden finds the failure within an answer of 200: the webhooks of connectors, which workflows take the place of, tell

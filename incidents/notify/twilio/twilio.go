@@ -3,8 +3,8 @@
 package twilio
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -117,7 +117,7 @@ func (n *Notifier) post(
 	r.Header.Set("Accept", "application/json")
 	exchange := notify.NewExchange(n.transport)
 	err = exchange.Do(r)
-	said := readAnswer(exchange.Body)
+	said := notify.ReadAnswer[answer](exchange.Body)
 	receipt := incidents.Receipt{StatusCode: exchange.Status}
 	if err := exchange.Fault(ctx, "Twilio", notify.Scrub(said.words(), token), err); err != nil {
 		return receipt, said, said.classify(err)
@@ -139,15 +139,6 @@ type answer struct {
 	SID     string `json:"sid"`
 	Code    int    `json:"code"`
 	Message string `json:"message"`
-}
-
-// readAnswer returns what can be read, which is nothing where something in between has answered.
-func readAnswer(body []byte) answer {
-	var a answer
-	if json.Unmarshal(body, &a) != nil {
-		return answer{}
-	}
-	return a
 }
 
 func (a answer) words() string {
@@ -177,14 +168,14 @@ func messageText(note incidents.Notification, replies bool) string {
 	number := strings.TrimLeft(notify.Number(i)+" ", " ")
 	switch note.Page.Action {
 	case incidents.ActionAcknowledge:
-		head = number + "acknowledged by " + orElse(notify.Line(i.AcknowledgedBy, 40), "somebody") + ": "
+		head = number + "acknowledged by " + cmp.Or(notify.Line(i.AcknowledgedBy, 40), "somebody") + ": "
 	case incidents.ActionResolve:
 		head = number + "resolved: "
 	default:
 		head = number + strings.ToUpper(notify.Line(string(i.Severity), 20)) + about(i) + ": "
 		tail = callToAction(note, replies)
 	}
-	return fit(head, orElse(notify.Line(i.Title, 300), "incident"), tail)
+	return fit(head, cmp.Or(notify.Line(i.Title, 300), "incident"), tail)
 }
 
 // about names whom the incident concerns: " acme shop", or nothing where nobody said.
@@ -204,11 +195,4 @@ func callToAction(note incidents.Notification, replies bool) string {
 		return ". " + address
 	}
 	return ""
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
