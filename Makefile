@@ -59,11 +59,7 @@ lint: ## gofmt, go vet and staticcheck (staticcheck.conf says which checks and w
 	$(GO) run $(STATICCHECK) ./...
 
 fuzz: ## Fuzz every parser for FUZZTIME each
-	@for pkg in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "fuzz $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$pkg; \
-	  done; \
-	done
+	@GO=$(GO) scripts/fuzz.sh $(FUZZTIME)
 
 verify: lint test ## All that must pass before a release: lint, tests, module checksums
 	$(GO) mod verify
