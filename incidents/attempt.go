@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,7 +137,9 @@ func unwanted(c Claim, i Incident) string {
 		return ""
 	case i.State == Resolved:
 		return "the incident was resolved before it was sent"
-	case a == ActionTrigger && i.State == Acknowledged:
+	case a == ActionTrigger && c.Page.Turn != i.Turn:
+		return "paging had begun anew before it was sent"
+	case a == ActionTrigger && i.State == Acknowledged && !slices.Contains(i.Awaited, c.Page.Person):
 		return "the incident was acknowledged before it was sent"
 	case a == ActionAcknowledge && i.State == Triggered:
 		return "the acknowledgement was taken back before it was sent"

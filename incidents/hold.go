@@ -16,7 +16,7 @@ func (i Incident) Hold(why string, now time.Time) Change {
 }
 
 // Release ends what Hold began: a step that became due meanwhile is paged now.
-func (i Incident) Release(now time.Time) Change {
+func (i Incident) Release(r Roster, now time.Time) Change {
 	c := Change{Incident: i}
 	if i.State == Resolved || i.Held == "" {
 		return c
@@ -24,7 +24,7 @@ func (i Incident) Release(now time.Time) Change {
 	c.Incident.Held, c.Incident.UpdatedAt = "", now
 	c.say(now, EventReleased, "No longer held: %s. Paging goes on where it stood.", i.Held)
 	if c.Incident.due(now) {
-		c.escalate(now)
+		c.escalate(r, now)
 	}
 	c.tellThreads(i, now)
 	return c

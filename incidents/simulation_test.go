@@ -323,9 +323,9 @@ func (r *replicaOf) strike(i incidents.Incident, now time.Time) (incidents.Chang
 	case passed(i.ResolveAt, now):
 		return i.Calm(r.w.paged(i), now), nil
 	case passed(i.FallbackAt, now):
-		return i.FallBack(r.w.tally(i), now), nil
+		return i.FallBack(r.w.tally(i), incidents.Roster{}, now), nil
 	}
-	return i.Escalate(now), nil
+	return i.Escalate(incidents.Roster{}, now), nil
 }
 
 func passed(at *time.Time, now time.Time) bool { return at != nil && !at.After(now) }
@@ -440,11 +440,11 @@ func (w *world) happen() {
 			return i.Resolve(ana, "fixed", w.paged(i), now)
 		})
 	case n < 73:
-		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.EscalateNow(ana, now) })
+		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.EscalateNow(ana, incidents.Roster{}, now) })
 	case n < 77:
 		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Hold("window", now), nil })
 	case n < 82:
-		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(now), nil })
+		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(incidents.Roster{}, now), nil })
 	case n < 88:
 		w.replicas[r.IntN(2)].Load().kill()
 	case n < 91:
@@ -531,7 +531,7 @@ func (w *world) fire(group, alert string) {
 				w.alerts[id] = append(w.alerts[id], alert)
 			}
 			w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) {
-				return i.Join(sig, isNew, now), nil
+				return i.Join(sig, isNew, incidents.Roster{}, now), nil
 			})
 			return
 		}
@@ -539,7 +539,7 @@ func (w *world) fire(group, alert string) {
 	id := fmt.Sprintf("i%d", len(w.ids)+1)
 	w.tx.Lock()
 	w.ids = append(w.ids, id)
-	w.store.Apply(incidents.Open(sig, id, time.Now()))
+	w.store.Apply(incidents.Open(sig, incidents.Roster{}, id, time.Now()))
 	w.tx.Unlock()
 	w.wakeAll()
 	w.open[group], w.alerts[id] = id, []string{alert}
@@ -572,7 +572,7 @@ func (w *world) calmDown() {
 	}
 	time.Sleep(2 * time.Hour)
 	for _, id := range w.known() {
-		w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(now), nil })
+		w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(incidents.Roster{}, now), nil })
 	}
 	time.Sleep(time.Hour)
 	for _, id := range w.known() {
