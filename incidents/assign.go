@@ -1,6 +1,7 @@
 package incidents
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,6 +76,7 @@ func (i Incident) Reassign(by Actor, p Policy, seen *int, r Roster, now time.Tim
 	c.trigger()
 	c.CancelPages = true
 	c.Incident.Turn++
+	c.Incident.PagedAs = cmp.Or(i.PagedAs, i.Policy.Name)
 	c.Incident.AssignedBy, c.Incident.UpdatedAt = by.name(), now
 	c.beginPaging(p, r, now)
 	c.tellThreads(i, now)

@@ -440,11 +440,15 @@ func (w *world) happen() {
 			return i.Resolve(ana, "fixed", w.paged(i), now)
 		})
 	case n < 73:
-		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.EscalateNow(ana, incidents.Roster{}, now) })
+		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) {
+			return i.EscalateNow(ana, incidents.Roster{}, now)
+		})
 	case n < 77:
 		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Hold("window", now), nil })
 	case n < 82:
-		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(incidents.Roster{}, now), nil })
+		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) {
+			return i.Release(incidents.Roster{}, now), nil
+		})
 	case n < 88:
 		w.replicas[r.IntN(2)].Load().kill()
 	case n < 91:
@@ -572,7 +576,9 @@ func (w *world) calmDown() {
 	}
 	time.Sleep(2 * time.Hour)
 	for _, id := range w.known() {
-		w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(incidents.Roster{}, now), nil })
+		w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) {
+			return i.Release(incidents.Roster{}, now), nil
+		})
 	}
 	time.Sleep(time.Hour)
 	for _, id := range w.known() {

@@ -140,10 +140,10 @@ func walk(c incidents.Change, most int) (who []string, at []time.Duration, exhau
 func TestEscalateBeforeItsTimeDoesNothing(t *testing.T) {
 	t.Parallel()
 	i := incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"), step(time.Hour, "bo"))), incidents.Roster{}, "i1", t0).Incident
-	c := i.Escalate(incidents.Roster{}, t0.Add(time.Hour - time.Second))
+	c := i.Escalate(incidents.Roster{}, t0.Add(time.Hour-time.Second))
 	wantPages(t, c)
 	wantEvents(t, c)
-	late := i.Escalate(incidents.Roster{}, t0.Add(3 * time.Hour))
+	late := i.Escalate(incidents.Roster{}, t0.Add(3*time.Hour))
 	wantPages(t, late, "trigger:bo")
 }
 
@@ -151,7 +151,7 @@ func TestALatePauseNeverPagesSeveralStepsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := policy(0, step(0, "ana"), step(5*time.Minute, "bo"), step(5*time.Minute, "cy"))
 	i := incidents.Open(signal(incidents.Critical, p), incidents.Roster{}, "i1", t0).Incident
-	c := i.Escalate(incidents.Roster{}, t0.Add(2 * time.Hour))
+	c := i.Escalate(incidents.Roster{}, t0.Add(2*time.Hour))
 	wantPages(t, c, "trigger:bo")
 	if want := t0.Add(2*time.Hour + 5*time.Minute); !c.Incident.NextEscalationAt.Equal(want) {
 		t.Errorf("next step at %v; want its delay after the late one, %v", c.Incident.NextEscalationAt, want)

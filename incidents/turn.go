@@ -1,6 +1,10 @@
 package incidents
 
-import "maps"
+import (
+	"iter"
+	"maps"
+	"slices"
+)
 
 // TurnOf names a step whose targets take turns.
 type TurnOf struct {
@@ -38,4 +42,21 @@ func (r Roster) Took(turns []Turn) Roster {
 		r.Turns[t.TurnOf] = t.Next
 	}
 	return r
+}
+
+// All returns every target of the policy, fallbacks among them, in the order of its steps.
+func (p Policy) All() iter.Seq[Target] {
+	return func(yield func(Target) bool) {
+		for _, s := range p.Steps {
+			targets := s.Targets
+			if s.Fallback != nil {
+				targets = slices.Concat(targets, s.Fallback.Targets)
+			}
+			for _, t := range targets {
+				if !yield(t) {
+					return
+				}
+			}
+		}
+	}
 }

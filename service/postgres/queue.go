@@ -57,14 +57,14 @@ left join targets t on (t.tenant_id, t.target_key) = ('', w.key)`
 const waitingPagesSQL = `
 with waiting as (
     select p.*, row_number() over (partition by p.target_key order by p.priority, p.next_at, p.id) as of_target,
-        row_number() over (partition by p.priority, p.tenant_id, p.service order by p.next_at, p.id) as turn
+        row_number() over (partition by p.priority, p.tenant_id, p.service order by p.next_at, p.id) as queued
     from pages p
     where p.target_key = any(@targets::text[]) and ` + pageDue + `
 )
 select id, tenant_id, service, target_key, action, priority, next_at, state = 'pending' and attempts > 0 as retry, target
 from waiting
 where of_target <= @each
-order by priority, turn, next_at, id
+order by priority, queued, next_at, id
 limit @most`
 
 const spentRetriesSQL = `
