@@ -158,21 +158,14 @@ func (c *Change) repair(damage Damage, t Tally, paged []Target, r Roster, now ti
 		c.again(r, now)
 	case PagesMissing:
 		c.again(r, now)
-	case NoClock, StepOutOfRange:
-		c.resume(r, now)
-	}
-}
-
-// resume pages on from the nearest step that there is.
-func (c *Change) resume(r Roster, now time.Time) {
-	i := &c.Incident
-	i.Step, i.Loop = min(max(i.Step, 0), len(i.Policy.Steps)), max(i.Loop, 0)
-	if i.State != Triggered || !c.paged() {
-		return
-	}
-	i.NextEscalationAt, i.ExhaustedAt = &now, nil
-	if i.due(now) {
+	case NoClock:
+		i.NextEscalationAt = &now
 		c.escalate(r, now)
+	case StepOutOfRange:
+		i.Step, i.Loop = min(max(i.Step, 0), len(i.Policy.Steps)), max(i.Loop, 0)
+		if i.State == Triggered && c.paged() {
+			c.again(r, now)
+		}
 	}
 }
 
