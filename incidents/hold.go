@@ -23,9 +23,20 @@ func (i Incident) Release(r Roster, now time.Time) Change {
 	}
 	c.Incident.Held, c.Incident.UpdatedAt = "", now
 	c.say(now, EventReleased, "No longer held: %s. Paging goes on where it stood.", i.Held)
+	c.unpause(now)
 	if c.Incident.due(now) {
 		c.escalate(r, now)
 	}
 	c.tellThreads(i, now)
 	return c
+}
+
+// unpause makes due now what came due while nothing could be done about it.
+func (c *Change) unpause(now time.Time) {
+	i := &c.Incident
+	for _, at := range []**time.Time{&i.NextEscalationAt, &i.FallbackAt, &i.ReturnAt, &i.RaiseAt} {
+		if *at != nil && (*at).Before(now) {
+			*at = &now
+		}
+	}
 }
