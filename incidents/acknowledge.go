@@ -135,8 +135,8 @@ func (i Incident) Return(r Roster, now time.Time) Change {
 	switch {
 	case i.Policy.Empty():
 		c.say(now, EventNobody, "Nobody is paged: no escalation policy that names anybody covers this.")
-	case i.Step == 0 && !i.Policy.Wakes(i.Severity, now):
-		c.judgeUrgency(now)
+	case i.Step == 0 && i.Turn == 0 && !i.Policy.Wakes(i.Severity, now) && i.Policy.raisesAt(i.Severity, now) != nil:
+		c.judgeUrgency(now) // nobody was called yet, and paging begins with support hours
 	default:
 		c.again(r, now)
 	}
