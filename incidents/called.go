@@ -125,3 +125,18 @@ func (c *Change) callStep(step Step, r Roster, now time.Time) *call {
 	}
 	return made
 }
+
+// Means returns where pages to the target go now: itself, or each place at which those people are reached whom it means;
+// why says what keeps somebody from being called, "" for nothing.
+func (t Target) Means(r Roster, now time.Time) (targets []Target, why string) {
+	made := &call{}
+	made.add(Incident{Urgency: HighUrgency}, t, r, now)
+	seen := map[string]bool{}
+	for _, p := range made.pages {
+		if key := p.Target.Key(); !seen[key] {
+			seen[key] = true
+			targets = append(targets, p.Target)
+		}
+	}
+	return targets, strings.Join(made.failed, "; ")
+}

@@ -1,10 +1,6 @@
 package incidents
 
-import (
-	"iter"
-	"maps"
-	"slices"
-)
+import "maps"
 
 // TurnOf names a step whose targets take turns.
 type TurnOf struct {
@@ -42,21 +38,4 @@ func (r Roster) Took(turns []Turn) Roster {
 		r.Turns[t.TurnOf] = t.Next
 	}
 	return r
-}
-
-// All returns every target of the policy, fallbacks among them, in the order of its steps.
-func (p Policy) All() iter.Seq[Target] {
-	return func(yield func(Target) bool) {
-		for _, s := range p.Steps {
-			targets := s.Targets
-			if s.Fallback != nil {
-				targets = slices.Concat(targets, s.Fallback.Targets)
-			}
-			for _, t := range targets {
-				if !yield(t) {
-					return
-				}
-			}
-		}
-	}
 }

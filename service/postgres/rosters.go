@@ -17,7 +17,7 @@ select id::text, email from users where disabled_at is null and email = any(@ema
 func roster(ctx context.Context, tx querier, p incidents.Policy, _ time.Time) (incidents.Roster, error) {
 	r := incidents.Roster{People: map[string]incidents.Person{}, OnCall: map[string][]string{}}
 	var emails []string
-	for t := range p.All() {
+	for _, t := range p.Everybody() {
 		if t.User != "" {
 			emails = append(emails, strings.ToLower(t.User))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
 )
 
 // Whoever takes a turn holds its row until the transaction ends, so that turns are fair however many incidents open at
@@ -28,7 +29,7 @@ func callable(ctx context.Context, tx querier, now time.Time, policies ...incide
 	var all incidents.Policy
 	var turns []incidents.TurnOf
 	for _, p := range policies {
-		for t := range p.All() {
+		for _, t := range p.Everybody() {
 			if t.Indirect() {
 				all.Steps = append(all.Steps, incidents.Step{Targets: []incidents.Target{t}})
 			}
@@ -72,4 +73,13 @@ func (w writes) turns(turns []incidents.Turn) {
 	for _, t := range turns {
 		w.Queue(takeTurnSQL, pgx.NamedArgs{"policy": t.Policy, "step": t.Step, "next": t.Next})
 	}
+}
+
+// WhoIsCalled returns who can be called now of those whom the targets mean.
+func (d *DB) WhoIsCalled(ctx context.Context, targets []incidents.Target) (r incidents.Roster, err error) {
+	err = d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) (err error) {
+		r, err = callable(ctx, tx, now, incidents.Policy{Steps: []incidents.Step{{Targets: targets}}})
+		return err
+	})
+	return r, explain(ctx, err, "read who is called")
 }
