@@ -6,12 +6,16 @@ import (
 	"time"
 )
 
-// Shifts returns who is on call between from and to, by From and then by Person. Shifts are clipped to [from, to), and one
+// Shifts returns who is on call between from and to, by From and then by Person, in the schedule's
+// zone. Shifts are clipped to [from, to), and one
 // shift lasts as long as a person goes on without a gap from the same source. Two shifts of one person never overlap. The
 // time it takes grows with the number of shifts.
 func (s Schedule) Shifts(o Overlay, from, to time.Time) []Shift {
 	if !from.Before(to) {
 		return nil
+	}
+	if s.Zone != nil {
+		from, to = from.In(s.Zone), to.In(s.Zone)
 	}
 	tracks := s.tracks(from, to)
 	laid := o.within(from, to)
@@ -22,14 +26,16 @@ func (s Schedule) Shifts(o Overlay, from, to time.Time) []Shift {
 	var r shifts
 	for i := range len(edges) - 1 {
 		if t := edges[i]; !t.Before(from) && t.Before(to) {
-			r.add(laid.duty(t, planned(tracks, t)), Span{t, edges[i+1]}.clipped(from, to))
+			r.add(laid.duty(t, planned(tracks, t)), Span{t.In(from.Location()), edges[i+1].In(from.Location())}.clipped(from, to))
 		}
 	}
 	return r.sorted()
 }
 
 // Gaps returns when nobody is on call between from and to.
-func (s Schedule) Gaps(o Overlay, from, to time.Time) []Span { return GapsOf(s.Shifts(o, from, to), from, to) }
+func (s Schedule) Gaps(o Overlay, from, to time.Time) []Span {
+	return GapsOf(s.Shifts(o, from, to), from, to)
+}
 
 // GapsOf returns the parts of [from, to) that none of the shifts covers.
 func GapsOf(shifts []Shift, from, to time.Time) []Span {
