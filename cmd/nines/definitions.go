@@ -100,6 +100,7 @@ func (a *cli) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			set.Notes = append(set.Notes, set.ScheduleNotes(time.Now())...)
 			if engine != "" {
 				return a.probe(c.Context(), set, engine, len(files))
 			}

@@ -77,3 +77,27 @@ func (s Schedule) People() []string {
 	slices.Sort(people)
 	return slices.Compact(people)
 }
+
+// Skipped returns who occurs in the plan but is on call in no layer within a year of t, which happens where the turns of a
+// rotation fall outside its layer's restrictions again and again. Higher layers are not looked at.
+func (s Schedule) Skipped(t time.Time) []string {
+	serving := map[string]bool{}
+	for _, l := range s.Layers {
+		if l.From != nil && l.From.After(t) || l.Until != nil {
+			for _, party := range l.Rotation.Parties {
+				markAll(serving, party) // in force for a while only; who has no turn in it may have been meant
+			}
+			continue
+		}
+		for _, st := range l.stints(t, t.Add(lookAhead)) {
+			markAll(serving, st.party)
+		}
+	}
+	return slices.DeleteFunc(s.People(), func(person string) bool { return serving[person] })
+}
+
+func markAll(set map[string]bool, people []string) {
+	for _, person := range people {
+		set[person] = true
+	}
+}
