@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/manifest"

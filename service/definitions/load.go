@@ -70,7 +70,7 @@ type loader struct {
 	notes    slo.Notes
 	problems manifest.Problems
 	rosters  []manifest.Document // the schedules of the files
-	unread   bool // some document did not even parse
+	unread   bool                // some document did not even parse
 	runbook  func(string) bool
 }
 
