@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/manifest"
@@ -100,6 +101,7 @@ func (a *cli) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			set.Notes = append(set.Notes, set.ScheduleNotes(time.Now())...)
 			if engine != "" {
 				return a.probe(c.Context(), set, engine, len(files))
 			}

@@ -39,6 +39,10 @@ type Layer struct {
 	Rotation     Rotation
 	Restrictions []Restriction
 	From, Until  *time.Time // in force from (inclusive) until (exclusive); nil is unbounded
+
+	// Worked counts a turn's units only where a restriction lasts at some time in them, so that a daily rotation in force
+	// from Monday to Friday gives nobody the turns of a weekend, which nobody would have to do. Months always count.
+	Worked bool
 }
 
 // Schedule is who is on call by plan.
@@ -61,11 +65,13 @@ type Override struct {
 	Schedule string
 	From, To time.Time
 	Add      string // who is on call; "" for nobody
-	Remove   string // who is not, as far as the plan has them; "" with Add replaces everybody that the plan has
-	Reason   string
-	By       string // who made it, for people
-	MadeAt   time.Time
-	Swap     string // id of the swap it comes from, or ""
+	// Remove is who is not, as far as they would be: Add then stands in for them, and only then. "" replaces everybody;
+	// the same as Add replaces nobody, so that Add is on call beside the others.
+	Remove string
+	Reason string
+	By     string // who made it, for people
+	MadeAt time.Time
+	Swap   string // id of the swap it comes from, or ""
 }
 
 // Temporary replaces the whole plan within a span.
@@ -84,7 +90,9 @@ type Shift struct {
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to"`
 	Layer    string    `json:"layer,omitempty"`    // that it comes from
-	Override string    `json:"override,omitempty"` // or the override
+	Override string    `json:"override,omitempty"` // or the override, by its ID
+
+	Temporary string `json:"temporary,omitempty"` // or the temporary schedule, by its ID
 }
 
 // Span is a stretch of time, from From (inclusive) until To (exclusive).

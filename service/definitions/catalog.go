@@ -12,6 +12,7 @@ import (
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
 )
@@ -30,13 +31,14 @@ const (
 	KindWindow    = alerting.MaintenanceWindowKind
 	KindRoute     = alerting.AlertRouteKind
 	KindHeartbeat = alerting.HeartbeatKind
+	KindSchedule  = oncall.ScheduleKind
 	KindSloth     = "Sloth"
 	DefaultPolicy = "default" // the policy of alerts that nobody claims
 )
 
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
-	KindHook,
+	KindHook, KindSchedule,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -57,6 +59,7 @@ type Catalog struct {
 	alerts    *alertDefinitions
 
 	integrations map[string]Integration
+	schedules    map[string]oncall.Schedule
 }
 
 func newCatalog() *Catalog {
@@ -64,7 +67,7 @@ func newCatalog() *Catalog {
 		slos: map[string]slo.Versioned{}, policies: map[string]incidents.Policy{}, services: map[string]alerting.Service{},
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
-		integrations: map[string]Integration{},
+		integrations: map[string]Integration{}, schedules: map[string]oncall.Schedule{},
 	}
 }
 

@@ -27,6 +27,7 @@ type Set struct {
 	Records []manifest.Record
 	Notes   slo.Notes                    // on what was read otherwise than its format means it; those that block must not be applied
 	places  map[string]manifest.Document // where each SLO is defined
+	rosters []manifest.Document          // the schedules of the files
 }
 
 // Load reads files of every kind and checks each document and all references between them. stored are definitions
@@ -56,7 +57,7 @@ func Load(files []manifest.File, stored []manifest.Record, runbook func(name str
 		more := len(l.problems) - maxProblems
 		l.problems = append(l.problems.Sorted()[:maxProblems], manifest.Problem{File: "...", Message: fmt.Sprintf("and %d problems more", more)})
 	}
-	return Set{Catalog: l.catalog, Records: l.records[:fresh], Notes: l.notes, places: l.slos}, l.problems
+	return Set{Catalog: l.catalog, Records: l.records[:fresh], Notes: l.notes, places: l.slos, rosters: l.rosters}, l.problems
 }
 
 type loader struct {
@@ -68,7 +69,8 @@ type loader struct {
 	slos     map[string]manifest.Document // where each SLO was defined
 	notes    slo.Notes
 	problems manifest.Problems
-	unread   bool // some document did not even parse
+	rosters  []manifest.Document // the schedules of the files
+	unread   bool                // some document did not even parse
 	runbook  func(string) bool
 }
 
@@ -174,6 +176,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return l.addIntegration(d)
 	case KindInhibit, KindWindow, KindRoute, KindHeartbeat:
 		return l.addAlerting(d)
+	case KindSchedule:
+		return l.addSchedule(d, version)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
@@ -230,6 +234,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.services[ref.name]
 	case KindPolicy:
 		_, ok = l.catalog.policies[ref.name]
+	case KindSchedule:
+		_, ok = l.catalog.schedules[ref.name]
 	case promised:
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:
