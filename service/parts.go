@@ -103,6 +103,7 @@ func (p *plane) openOnce(ctx context.Context) error {
 // startDefinitions reads what is applied, and applies the folder that the configuration names.
 func (p *plane) startDefinitions(ctx context.Context) error {
 	p.definitions = definitions.New(p.db, func(name string) bool { _, ok := runbooks.Read(name); return ok })
+	p.definitions.AskAccounts(p.db.WithoutAccount)
 	if err := p.definitions.Refresh(ctx); err != nil {
 		return err
 	}
