@@ -255,7 +255,7 @@ func endSpan(span trace.Span, a Attempt) {
 // report tells the log and the observer. A crash is logged with its cause, everything else with its message only.
 func (d *dispatch) report(c Claim, a Attempt, err error) {
 	if d.Observe != nil {
-		d.Observe.Attempted(a.Provider, c.Page.Action, a.Outcome, a.Took, d.Now().Sub(c.Page.CreatedAt))
+		d.Observe.Attempted(a.Provider, c.Page.Action, a.Outcome, a.Took, d.Now().Sub(c.Page.due()))
 	}
 	log := d.Log.With("incident", c.Page.Incident, "page", c.Page.ID, "provider", a.Provider,
 		"action", c.Page.Action, "attempt", c.Page.Attempts, "owner", d.Owner)

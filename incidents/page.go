@@ -77,6 +77,15 @@ func (p Page) Priority() int {
 	return PriorityFurther
 }
 
+// due is when the page was to be sent at first, as far as it tells: a notice that a person's rules put off is not late before
+// its time. Where it is tried again that is when it was made.
+func (p Page) due() time.Time {
+	if p.Attempts <= 1 && p.NextAt.After(p.CreatedAt) {
+		return p.NextAt
+	}
+	return p.CreatedAt
+}
+
 // Attempt is one try at sending a page. Outcome is "" while in flight, which a crash leaves behind for all to see.
 type Attempt struct {
 	ID         int64         `json:"id"`

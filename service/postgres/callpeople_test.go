@@ -228,3 +228,51 @@ func alerts(n int, name string) (out []alerting.Alert) {
 	}
 	return out
 }
+
+func TestAcknowledgementsEndOnceHoweverManyClocksStrikeAndDie(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	accounts(t, db, "ana", "bo")
+	p := steps(incidents.Step{Strategy: incidents.RoundRobin, Targets: []incidents.Target{person("ana"), person("bo")}})
+	p.AcknowledgeTimeout = 30 * time.Minute
+	const n = 30
+	receiveBy(t, db, by(p), alerts(n, "x")...)
+	for _, i := range all(t, db) {
+		must(db.Acknowledge(context.Background(), responder, i.ID))(t)
+	}
+	do(t, conn, "update incidents set return_at = clock_timestamp()")
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 6 {
+		wg.Go(func() {
+			for {
+				_, _ = db.EscalateDue(context.Background(), 5) // a connection that is cut in between is what this is about
+				select {
+				case <-stop:
+					return
+				default:
+				}
+			}
+		})
+	}
+	left := func() int {
+		return value[int](t, conn, "select count(*)::int from incidents where state = 'acknowledged'")
+	}
+	for deadline := time.Now().Add(20 * time.Second); left() > 0 && time.Now().Before(deadline); {
+		do(t, conn, `select pg_terminate_backend(pid) from pg_stat_activity
+			where application_name = 'nines paging' and datname = current_database() and state like '%transaction%' limit 1`)
+	}
+	close(stop)
+	wg.Wait()
+	for what, want := range map[string]int{
+		"select count(*)::int from incidents where state = 'triggered' and turn = 1 and next_escalation_at is not null": n,
+		"select count(*)::int from pages where action = 'trigger' and turn = 1":                                         n,
+		"select count(*)::int from timeline where kind = 'acknowledgement_ended'":                                       n,
+		"select next::int from turns": 2 * n,
+		"select count(*)::int from pages where action = 'trigger' and person = 'ana@nines.example'": n,
+	} {
+		if got := value[int](t, conn, what); got != want {
+			t.Errorf("%s: %d, want %d", what, got, want)
+		}
+	}
+}
