@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/service/definitions"
@@ -150,6 +151,22 @@ func TestEveryDocumentOfTheQuickstartIsCommented(t *testing.T) {
 		}
 		if len(text) > manifest.MaxBytes {
 			t.Errorf("%s is too large to be applied", path)
+		}
+	}
+}
+
+func TestTheOnCallExampleHasSomebodyOnCallAllYear(t *testing.T) {
+	t.Parallel()
+	schedules := load(t, "oncall").Schedules()
+	from := time.Date(2026, 1, 5, 8, 0, 0, 0, time.UTC)
+	for _, name := range []string{"shop", "drills"} {
+		if gaps := schedules[name].Gaps(oncall.Overlay{}, from, from.AddDate(1, 0, 0)); len(gaps) > 0 {
+			t.Errorf("%s has nobody on call from %s on", name, gaps[0].From)
+		}
+	}
+	for name, s := range schedules {
+		if skipped := s.Skipped(from); len(skipped) > 0 {
+			t.Errorf("%s never has %v on call", name, skipped)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/manifest"
@@ -81,6 +82,9 @@ func (a *cli) printOutcomes(outcomes []manifest.Outcome) {
 		if o.Diff != "" {
 			a.printf("%s\n", strings.TrimRight(o.Diff, "\n"))
 		}
+		for _, note := range o.Notes {
+			a.printf("  note: %s\n", printable(note))
+		}
 	}
 	a.printf("%d created, %d updated, %d deleted, %d unchanged\n", counts["create"], counts["update"], counts["delete"], counts["unchanged"])
 }
@@ -100,6 +104,7 @@ func (a *cli) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			set.Notes = append(set.Notes, set.ScheduleNotes(time.Now())...)
 			if engine != "" {
 				return a.probe(c.Context(), set, engine, len(files))
 			}

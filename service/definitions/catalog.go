@@ -12,6 +12,7 @@ import (
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
 )
@@ -30,13 +31,14 @@ const (
 	KindWindow    = alerting.MaintenanceWindowKind
 	KindRoute     = alerting.AlertRouteKind
 	KindHeartbeat = alerting.HeartbeatKind
+	KindSchedule  = oncall.ScheduleKind
 	KindSloth     = "Sloth"
 	DefaultPolicy = "default" // the policy of alerts that nobody claims
 )
 
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
-	KindHook,
+	KindHook, KindSchedule,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -57,6 +59,7 @@ type Catalog struct {
 	alerts    *alertDefinitions
 
 	integrations map[string]Integration
+	schedules    map[string]oncall.Schedule
 }
 
 func newCatalog() *Catalog {
@@ -64,7 +67,7 @@ func newCatalog() *Catalog {
 		slos: map[string]slo.Versioned{}, policies: map[string]incidents.Policy{}, services: map[string]alerting.Service{},
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
-		integrations: map[string]Integration{},
+		integrations: map[string]Integration{}, schedules: map[string]oncall.Schedule{},
 	}
 }
 
@@ -137,12 +140,16 @@ func (c *Catalog) Tier(tenant string) string {
 // Router returns how alerts find their escalation policy. runbook gives the URL of a runbook by name.
 func (c *Catalog) Router(runbook func(name string) string) incidents.Router {
 	r := incidents.Router{Policies: c.policies, SLOPolicy: map[string]string{}, ServicePolicy: map[string]string{},
-		BudgetBy: map[string][]string{}, Default: DefaultPolicy}
+		BudgetBy: map[string][]string{}, Support: map[string]*incidents.Support{}, Default: DefaultPolicy}
 	for id, v := range c.slos {
 		r.SLOPolicy[id], r.BudgetBy[id] = v.SLO.Alerting.Policy, v.SLO.BudgetBy
 	}
 	for name, s := range c.services {
 		r.ServicePolicy[name] = s.Policy
+		if h := s.SupportHours; h != nil {
+			r.Support[name] = &incidents.Support{Zone: h.Zone, Days: h.Days, From: h.From, To: h.To, Inside: incidents.Urgency(h.Inside),
+				Outside: incidents.Urgency(h.Outside), Raise: h.Raise}
+		}
 	}
 	r.Runbook = func(sloID, service string) string {
 		name := cmp.Or(c.Runbook(sloID), c.services[service].Runbook)

@@ -8,7 +8,6 @@ import (
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
-	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
 	"github.com/nines-sre/nines/slo/openslo"
@@ -27,6 +26,7 @@ type Set struct {
 	Records []manifest.Record
 	Notes   slo.Notes                    // on what was read otherwise than its format means it; those that block must not be applied
 	places  map[string]manifest.Document // where each SLO is defined
+	rosters []manifest.Document          // the schedules of the files
 }
 
 // Load reads files of every kind and checks each document and all references between them. stored are definitions
@@ -56,7 +56,7 @@ func Load(files []manifest.File, stored []manifest.Record, runbook func(name str
 		more := len(l.problems) - maxProblems
 		l.problems = append(l.problems.Sorted()[:maxProblems], manifest.Problem{File: "...", Message: fmt.Sprintf("and %d problems more", more)})
 	}
-	return Set{Catalog: l.catalog, Records: l.records[:fresh], Notes: l.notes, places: l.slos}, l.problems
+	return Set{Catalog: l.catalog, Records: l.records[:fresh], Notes: l.notes, places: l.slos, rosters: l.rosters}, l.problems
 }
 
 type loader struct {
@@ -68,7 +68,8 @@ type loader struct {
 	slos     map[string]manifest.Document // where each SLO was defined
 	notes    slo.Notes
 	problems manifest.Problems
-	unread   bool // some document did not even parse
+	rosters  []manifest.Document // the schedules of the files
+	unread   bool                // some document did not even parse
 	runbook  func(string) bool
 }
 
@@ -153,9 +154,7 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 			reference{"spec.alerting.runbook", "runbook", s.Alerting.Runbook})
 		return problems
 	case KindPolicy:
-		p, problems := incidents.ReadPolicy(d)
-		l.catalog.policies[name] = p
-		return problems
+		return l.addPolicy(d)
 	case KindTenant:
 		c, problems := slo.ReadContract(d)
 		l.catalog.contracts[name] = Contract{c, version}
@@ -174,6 +173,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return l.addIntegration(d)
 	case KindInhibit, KindWindow, KindRoute, KindHeartbeat:
 		return l.addAlerting(d)
+	case KindSchedule:
+		return l.addSchedule(d, version)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
@@ -230,6 +231,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.services[ref.name]
 	case KindPolicy:
 		_, ok = l.catalog.policies[ref.name]
+	case KindSchedule:
+		_, ok = l.catalog.schedules[ref.name]
 	case promised:
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:

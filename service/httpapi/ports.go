@@ -28,6 +28,7 @@ type Deps struct {
 	Heartbeats   Heartbeats
 	Contacts     Contacts
 	Explainer    Explainer
+	Assigner     Assigner
 	Incidents    Incidents
 	Past         PastIncidents
 	Intelligence Intelligence
