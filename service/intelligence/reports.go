@@ -38,7 +38,7 @@ func (s *Service) Postmortem(ctx context.Context, scope access.Scope, id string)
 			s.Log.WarnContext(ctx, "a postmortem lacks its impact", "incident", i.ID, "error", err)
 			impact = incidents.Impact{Unknown: []string{"The ledger could not be read when this was drafted; draft it again."}}
 		}
-		return incidents.Postmortem(i, events, attempts, impact, s.now()), nil
+		return incidents.DraftPostmortem(i, events, attempts, impact, s.now()), nil
 	})
 }
 

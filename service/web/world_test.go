@@ -363,7 +363,7 @@ func (w *world) Postmortem(ctx context.Context, scope access.Scope, id string) (
 	}
 	impact, _ := w.Impact(ctx, scope, i)
 	attempts, _ := w.Attempts(ctx, scope, id)
-	return incidents.Postmortem(i, w.events[id], attempts, impact, w.now), nil
+	return incidents.DraftPostmortem(i, w.events[id], attempts, impact, w.now), nil
 }
 
 func (w *world) SLAReport(_ context.Context, scope access.Scope, tenant string, month slo.Month) (slo.Report, error) {
