@@ -26,6 +26,8 @@ const (
 	KindPrices    = "PriceSheet"
 	KindBudget    = "ErrorBudgetPolicy"
 	KindHook      = "Integration"
+	KindReview    = incidents.PostmortemPolicyKind
+	KindTemplate  = incidents.PostmortemTemplateKind
 	KindInhibit   = alerting.InhibitRuleKind
 	KindWindow    = alerting.MaintenanceWindowKind
 	KindRoute     = alerting.AlertRouteKind
@@ -36,7 +38,7 @@ const (
 
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
-	KindHook,
+	KindHook, KindReview, KindTemplate,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -57,6 +59,8 @@ type Catalog struct {
 	alerts    *alertDefinitions
 
 	integrations map[string]Integration
+
+	postmortems postmortemDefinitions
 }
 
 func newCatalog() *Catalog {
@@ -65,6 +69,7 @@ func newCatalog() *Catalog {
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
 		integrations: map[string]Integration{},
+		postmortems:  newPostmortemDefinitions(),
 	}
 }
 

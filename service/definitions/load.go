@@ -172,6 +172,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return l.addBudgetPolicy(d)
 	case KindHook:
 		return l.addIntegration(d)
+	case KindReview, KindTemplate:
+		return l.addPostmortem(d)
 	case KindInhibit, KindWindow, KindRoute, KindHeartbeat:
 		return l.addAlerting(d)
 	default:
@@ -230,6 +232,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.services[ref.name]
 	case KindPolicy:
 		_, ok = l.catalog.policies[ref.name]
+	case KindTemplate:
+		ok = l.catalog.hasTemplate(ref.name)
 	case promised:
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:
