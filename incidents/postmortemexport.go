@@ -51,7 +51,7 @@ func (p Postmortem) Facts() [][2]string {
 	add("Drafted", stamp(p.CreatedAt))
 	add("Due", stampOr(p.DueAt))
 	if p.ReviewedAt != nil {
-		add("Reviewed", stamp(*p.ReviewedAt)+" by "+p.ReviewedBy)
+		add("Reviewed", strings.TrimSuffix(stamp(*p.ReviewedAt)+" by "+p.ReviewedBy, " by "))
 	}
 	return rows
 }
@@ -153,3 +153,24 @@ func (p Postmortem) Words() string {
 
 // maxWords keeps what is searched within what PostgreSQL takes for one document, in bytes.
 const maxWords = 500_000
+
+// forTenants are the figures that a tenant may see: what happened to the service, not whom the operator paged and not
+// what others went through.
+var forTenants = map[Evidence]bool{EvidenceSummary: true, EvidenceDetection: true}
+
+// ForTenant returns the postmortem as its tenant reads it: what people wrote and the figures about the service, without
+// names of the operator's people, prompts, and sections that say nothing then.
+func (p Postmortem) ForTenant() Postmortem {
+	out := p
+	out.Author, out.Owner, out.ReviewedBy, out.DueAt, out.Template = "", "", "", nil, ""
+	out.Sections = []Section{}
+	for _, s := range p.Sections {
+		if s.Prompt = ""; !forTenants[s.Evidence] {
+			s.Figures, s.FiguresAt = "", nil
+		}
+		if s.Filled() || s.Figures != "" {
+			out.Sections = append(out.Sections, s)
+		}
+	}
+	return out
+}
