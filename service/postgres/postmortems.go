@@ -28,16 +28,6 @@ func scanPostmortem(row pgx.CollectableRow) (p incidents.Postmortem, err error) 
 	return p, err
 }
 
-// PostmortemFilter narrows a list of postmortems. The zero filter is all of them.
-type PostmortemFilter struct {
-	State    incidents.ReviewState
-	Service  string
-	Incident string // UUID or number
-	Query    string // words to be found, as people type them into a search
-	Limit    int    // 1 to 200; 0 means 50
-	Before   int64  // only numbers below this one; not with Query
-}
-
 const postmortemsSQL = `
 select ` + postmortemColumns + `
 from postmortems p
@@ -51,7 +41,7 @@ order by case when @query = '' then 0 else ts_rank(p.search, websearch_to_tsquer
 limit @most`
 
 // Postmortems returns the postmortems in scope, the newest first, or the best first where words are asked for.
-func (d *DB) Postmortems(ctx context.Context, scope access.Scope, f PostmortemFilter) ([]incidents.Postmortem, error) {
+func (d *DB) Postmortems(ctx context.Context, scope access.Scope, f incidents.PostmortemFilter) ([]incidents.Postmortem, error) {
 	args := pgx.NamedArgs{"state": string(f.State), "service": f.Service, "query": f.Query, "incident": f.Incident, "by_incident": f.Incident != "",
 		"before": f.Before, "most": clamp(f.Limit, 50, 200)}
 	found, err := read(ctx, d.api, scope, postmortemsSQL, args, scanPostmortem)
@@ -213,7 +203,7 @@ func (d *DB) SavePostmortem(ctx context.Context, who access.Principal, id string
 // baseOf returns the version that an edit was made from, and who saved the newest.
 func baseOf(ctx context.Context, tx querier, p incidents.Postmortem, version int) (incidents.Postmortem, string, error) {
 	found, err := rows(ctx, tx, postmortemVersionsSQL+" and v.version in (@base, @newest) order by v.version",
-		pgx.NamedArgs{"tenant": p.Tenant, "id": p.ID, "base": version, "newest": p.Version}, pgx.RowToStructByName[PostmortemVersion])
+		pgx.NamedArgs{"tenant": p.Tenant, "id": p.ID, "base": version, "newest": p.Version}, pgx.RowToStructByName[incidents.PostmortemVersion])
 	if err != nil {
 		return p, "", err
 	}
@@ -225,25 +215,12 @@ func baseOf(ctx context.Context, tx querier, p incidents.Postmortem, version int
 	return base, found[len(found)-1].Name, nil
 }
 
-// PostmortemVersion is one save of a postmortem.
-type PostmortemVersion struct {
-	Version    int                 `json:"version"`
-	At         time.Time           `json:"at"`
-	Actor      string              `json:"actor"` // access.Principal.ID
-	Name       string              `json:"name"`
-	What       string              `json:"what" doc:"drafted, edited or refreshed."`
-	Title      string              `json:"title"`
-	Owner      string              `json:"owner"`
-	NoneNeeded string              `json:"noneNeeded"`
-	Sections   []incidents.Section `json:"sections"`
-}
-
 const postmortemVersionsSQL = `
 select v.version, v.at, v.actor, v.name, v.what, v.title, v.owner, v.none_needed, v.sections
 from postmortem_versions v where (v.tenant_id, v.postmortem_id) = (@tenant, @id::uuid)`
 
 // PostmortemVersions returns every save of a postmortem, the oldest first. It is the operator's own.
-func (d *DB) PostmortemVersions(ctx context.Context, who access.Principal, id string) ([]PostmortemVersion, error) {
+func (d *DB) PostmortemVersions(ctx context.Context, who access.Principal, id string) ([]incidents.PostmortemVersion, error) {
 	if err := mayReview(who, access.Viewer); err != nil {
 		return nil, err
 	}
@@ -252,7 +229,7 @@ func (d *DB) PostmortemVersions(ctx context.Context, who access.Principal, id st
 		return nil, err
 	}
 	found, err := read(ctx, d.api, who.Scope(), postmortemVersionsSQL+" order by v.version", pgx.NamedArgs{"tenant": p.Tenant, "id": p.ID},
-		pgx.RowToStructByName[PostmortemVersion])
+		pgx.RowToStructByName[incidents.PostmortemVersion])
 	return found, explain(ctx, err, "list versions of a postmortem")
 }
 
@@ -330,16 +307,6 @@ func (d *DB) PublishPostmortem(ctx context.Context, who access.Principal, id str
 		})
 }
 
-// PostmortemComment is what somebody said about a postmortem.
-type PostmortemComment struct {
-	ID      int64     `json:"id"`
-	At      time.Time `json:"at"`
-	Name    string    `json:"name"`
-	Section string    `json:"section" doc:"Key of the section it is about; empty for all of it."`
-	Step    string    `json:"step" doc:"The move it tells of: submit, approve, close or return; empty for a comment."`
-	Text    string    `json:"text"`
-}
-
 const (
 	insertCommentSQL = `
 insert into postmortem_comments (tenant_id, postmortem_id, actor, name, section, step, text) values (@tenant, @id, @actor, @name, @section, @step, @text)`
@@ -375,7 +342,7 @@ func (d *DB) CommentPostmortem(ctx context.Context, who access.Principal, id, se
 }
 
 // PostmortemComments returns what was said about a postmortem, the oldest first. It is the operator's own.
-func (d *DB) PostmortemComments(ctx context.Context, who access.Principal, id string) ([]PostmortemComment, error) {
+func (d *DB) PostmortemComments(ctx context.Context, who access.Principal, id string) ([]incidents.PostmortemComment, error) {
 	if err := mayReview(who, access.Viewer); err != nil {
 		return nil, err
 	}
@@ -383,6 +350,6 @@ func (d *DB) PostmortemComments(ctx context.Context, who access.Principal, id st
 	if err != nil {
 		return nil, err
 	}
-	found, err := read(ctx, d.api, who.Scope(), postmortemCommentsSQL, pgx.NamedArgs{"tenant": p.Tenant, "id": p.ID}, pgx.RowToStructByName[PostmortemComment])
+	found, err := read(ctx, d.api, who.Scope(), postmortemCommentsSQL, pgx.NamedArgs{"tenant": p.Tenant, "id": p.ID}, pgx.RowToStructByName[incidents.PostmortemComment])
 	return found, explain(ctx, err, "list comments on a postmortem")
 }

@@ -236,7 +236,7 @@ func TestPostmortemsAreFoundByTheirWords(t *testing.T) {
 	db := open(t)
 	save(t, db, drafted(t, db), texts(1, "root-causes", "The connection pool was exhausted by retries."))
 	for query, want := range map[string]int{"connection pools": 1, "exhausting retry": 1, "kafka": 0, `"pool was exhausted"`: 1, "' or 1=1 --": 0} {
-		found, err := db.Postmortems(context.Background(), access.Operator(), postgres.PostmortemFilter{Query: query})
+		found, err := db.Postmortems(context.Background(), access.Operator(), incidents.PostmortemFilter{Query: query})
 		if err != nil || len(found) != want {
 			t.Errorf("%q found %d, %v", query, len(found), err)
 		}
