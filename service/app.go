@@ -49,7 +49,8 @@ func (p *plane) buildApp(context.Context) error {
 	p.app = app
 	return web.Mount(app, web.Config{CookieName: httpapi.CookieName(p.config.PublicURL()), BaseURL: p.config.PublicURL(), Version: p.options.Version},
 		web.Deps{Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: runbooks.Read, Log: p.log,
-			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts()})
+			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
+			Postmortems: webPostmortems{p.postmortems()}})
 }
 
 // sessions knows the engine's own token beside those that are stored.

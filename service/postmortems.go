@@ -89,6 +89,14 @@ func (d postmortemDesk) DraftPostmortem(ctx context.Context, who access.Principa
 	return made, err
 }
 
+// webPostmortems is the desk in the pages' words.
+type webPostmortems struct{ postmortemDesk }
+
+// Draft drafts the postmortem of one incident.
+func (w webPostmortems) Draft(ctx context.Context, who access.Principal, incident string) (incidents.Postmortem, error) {
+	return w.DraftPostmortem(ctx, who, httpapi.NewPostmortem{Incidents: []string{incident}})
+}
+
 // emailOr returns the name where it is an e-mail address, "" where it is a token's or the system's.
 func emailOr(name string) string {
 	if incidents.CheckOwner("owner", name) != nil {

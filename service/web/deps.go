@@ -31,6 +31,7 @@ type Deps struct {
 	Alerts      Alerts      // nil: there are no pages of alerts and silences
 	Contacts    Contacts    // nil: there are no pages of policies
 	Changes     Changes     // nil: pages know of none
+	Postmortems Postmortems // nil: there are no pages of postmortems and action items
 	// Runbook returns the Markdown of an embedded runbook; false where there is none of that name.
 	Runbook func(name string) (string, bool)
 	Now     func() time.Time // time.Now unless set
