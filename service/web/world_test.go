@@ -33,6 +33,7 @@ type world struct {
 	listeners map[chan string]bool
 	added     []slo.Correction
 	silences  []alerting.Silence
+	reviews   reviewed
 	alerts    []alerting.Alert
 }
 
@@ -426,7 +427,7 @@ func (w *world) app(who func(*fiber.Ctx) access.Principal) *fiber.App {
 		return c.Next()
 	})
 	err := Mount(app, Config{CookieName: "nines_session", BaseURL: "http://localhost", Version: "1.0.0"},
-		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Contacts: contactsOf{w}, Now: func() time.Time { return w.now }})
+		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Contacts: contactsOf{w}, Postmortems: postmortemsOf{w}, Now: func() time.Time { return w.now }})
 	if err != nil {
 		panic(err)
 	}
