@@ -49,7 +49,7 @@ func newWriter(d Document) writer {
 	pdf.SetCreationDate(d.Postmortem.CreatedAt.UTC())
 	pdf.SetModificationDate(d.Postmortem.UpdatedAt.UTC())
 	pdf.SetProducer("Nines", true)
-	pdf.SetTitle(d.title(), true)
+	pdf.SetTitle(printable(d.title()), true)
 	pdf.AddUTF8FontFromBytes("sans", "", liberationsansregular.TTF)
 	pdf.AddUTF8FontFromBytes("sans", "B", liberationsansbold.TTF)
 	pdf.AddUTF8FontFromBytes("sans", "I", liberationsansitalic.TTF)
@@ -86,7 +86,7 @@ func printable(text string) string {
 			return '□'
 		}
 		return r
-	}, text)
+	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
 func (w writer) style(s span, size float64) {
