@@ -32,7 +32,8 @@ type actionItemList struct {
 	Items []actionItem `json:"items" doc:"Open ones first, by when they are due."`
 }
 
-type actionItemEdit struct {
+// ActionItemEdit is what somebody wants an action item to be; what is left out stays as it is.
+type ActionItemEdit struct {
 	Title      *string    `json:"title,omitempty" maxLength:"300" example:"Test the restore every week"`
 	Kind       *string    `json:"kind,omitempty" enum:"prevent,detect,mitigate,process" doc:"prevent unless set."`
 	Owner      *string    `json:"owner,omitempty" maxLength:"254" doc:"E-mail; empty is nobody."`
@@ -44,7 +45,7 @@ type actionItemEdit struct {
 	TrackerURL *string    `json:"trackerUrl,omitempty" maxLength:"2000"`
 }
 
-func (e actionItemEdit) edit() incidents.ActionEdit {
+func (e ActionItemEdit) edit() incidents.ActionEdit {
 	return incidents.ActionEdit{Title: e.Title, Kind: (*incidents.ActionKind)(e.Kind), Owner: e.Owner, DueAt: e.DueAt, State: (*incidents.ActionState)(e.State),
 		Reason: e.Reason, Tracker: e.Tracker, TrackerKey: e.TrackerKey, TrackerURL: e.TrackerURL}
 }
@@ -52,13 +53,13 @@ func (e actionItemEdit) edit() incidents.ActionEdit {
 type newActionItemInput struct {
 	Body struct {
 		Postmortem string `json:"postmortem" minLength:"1" maxLength:"64" doc:"UUID or number of the postmortem it belongs to."`
-		actionItemEdit
+		ActionItemEdit
 	}
 }
 
 type actionItemEditInput struct {
-	actionItemInput
-	Body actionItemEdit
+	ID   string `path:"id" maxLength:"64" doc:"UUID or number of the action item."`
+	Body ActionItemEdit
 }
 
 func (a *API) mountActionItems() {

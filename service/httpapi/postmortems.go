@@ -72,12 +72,12 @@ type postmortemEdit struct {
 }
 
 type postmortemEditInput struct {
-	postmortemInput
+	ID   string `path:"id" maxLength:"64" doc:"UUID or number of the postmortem."`
 	Body postmortemEdit
 }
 
 type postmortemMoveInput struct {
-	postmortemInput
+	ID   string `path:"id" maxLength:"64" doc:"UUID or number of the postmortem."`
 	Step string `path:"step" enum:"submit,approve,close,return"`
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"500" doc:"Needed to send it back."`
@@ -85,14 +85,14 @@ type postmortemMoveInput struct {
 }
 
 type postmortemPublishInput struct {
-	postmortemInput
+	ID   string `path:"id" maxLength:"64" doc:"UUID or number of the postmortem."`
 	Body struct {
 		Published bool `json:"published"`
 	}
 }
 
 type postmortemCommentInput struct {
-	postmortemInput
+	ID   string `path:"id" maxLength:"64" doc:"UUID or number of the postmortem."`
 	Body struct {
 		Section string `json:"section,omitempty" maxLength:"63"`
 		Text    string `json:"text" minLength:"1" maxLength:"5000"`
@@ -100,7 +100,7 @@ type postmortemCommentInput struct {
 }
 
 type postmortemExportInput struct {
-	postmortemInput
+	ID     string `path:"id" maxLength:"64" doc:"UUID or number of the postmortem."`
 	Format string `path:"format" enum:"md,html,pdf"`
 }
 
@@ -213,7 +213,7 @@ func (a *API) commentPostmortem(ctx context.Context, in *postmortemCommentInput)
 	if err := a.deps.Postmortems.CommentPostmortem(ctx, access.PrincipalOf(ctx), in.ID, in.Body.Section, in.Body.Text); err != nil {
 		return nil, err
 	}
-	return a.postmortemComments(ctx, &in.postmortemInput)
+	return a.postmortemComments(ctx, &postmortemInput{in.ID})
 }
 
 func (a *API) exportPostmortem(ctx context.Context, in *postmortemExportInput) (*huma.StreamResponse, error) {
