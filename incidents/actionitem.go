@@ -90,7 +90,9 @@ func (a ActionItem) Apply(e ActionEdit, now time.Time) (ActionItem, error) {
 	set(&a.Owner, e.Owner)
 	set(&a.State, e.State)
 	set(&a.Reason, e.Reason)
-	set(&a.Tracker, e.Tracker)
+	if e.Tracker != nil && *e.Tracker != a.Tracker { // what the old one calls it means nothing to the new one
+		a.Tracker, a.TrackerKey, a.TrackerURL = *e.Tracker, "", ""
+	}
 	set(&a.TrackerKey, e.TrackerKey)
 	set(&a.TrackerURL, e.TrackerURL)
 	if e.DueAt != nil {

@@ -73,12 +73,13 @@ values (@tenant, @postmortem, @title, @kind, @owner, @due, @state, @reason, @tra
     case when @tracker <> '' then @now::timestamptz end)
 returning id::text`
 
-	// What people change is told to the tracker anew, also while somebody is at telling the earlier words.
+	// What people change is told to the tracker anew, but not before whoever is at telling the earlier words is done or
+	// given up: two at once would make the item there twice.
 	updateActionSQL = `
 update action_items set title = @title, kind = @kind, owner = @owner, due_at = @due, state = @state, reason = @reason, tracker = @tracker,
     tracker_key = @key, tracker_url = @url, updated_at = @now, closed_at = @closed,
     reminded = case when due_at is distinct from @due or owner <> @owner then 0 else reminded end, remind_at = @remind,
-    sync_at = case when @tracker <> '' then @now::timestamptz end, sync_tries = 0, sync_lease = null, revision = revision + 1,
+    sync_at = case when @tracker <> '' then @now::timestamptz end, sync_tries = 0, revision = revision + 1,
     sync_error = case when @tracker = tracker then sync_error else '' end, synced_at = case when @tracker = tracker then synced_at end
 where (tenant_id, id) = (@tenant, @id::uuid)`
 )
@@ -181,7 +182,7 @@ update action_items set
     synced_at = case when @error = '' then clock_timestamp() else synced_at end, sync_error = @error, sync_lease = null,
     sync_tries = case when @error = '' then 0 else sync_tries + 1 end,
     sync_at = case when revision <> @revision then clock_timestamp() when tracker = '' then null else clock_timestamp() + @again::interval end
-where (tenant_id, id) = (@tenant, @id::uuid) and sync_lease is not null and tracker = @tracker
+where (tenant_id, id) = (@tenant, @id::uuid) and tracker = @tracker
 returning revision`
 
 	trackedDoneSQL = `

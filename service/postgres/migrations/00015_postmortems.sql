@@ -145,7 +145,7 @@ create table reminders (
     error       text        not null default '',
     sent_at     timestamptz,
     constraint reminders_pkey primary key (tenant_id, id),
-    constraint reminders_once unique (tenant_id, kind, subject_id, due_at, step)
+    constraint reminders_once unique (tenant_id, kind, subject_id, due_at, recipient, step)
 );
 create index reminders_due on reminders (next_at) where state = 'pending';
 
