@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Postmortem drafts the review of an incident as Markdown: what can be known is filled in, what people must find out
+// DraftPostmortem drafts the review of an incident as Markdown: what can be known is filled in, what people must find out
 // has its section. All times are UTC. Texts of people and alerts are escaped, so that they cannot change the document.
 // impact is what the ledger counted; the zero Impact makes the draft say that nothing is known.
-func Postmortem(i Incident, events []Event, attempts []Attempt, impact Impact, now time.Time) string {
+func DraftPostmortem(i Incident, events []Event, attempts []Attempt, impact Impact, now time.Time) string {
 	d := draft{i: i, events: inOrder(events), attempts: attempts, impact: impact, now: now}
 	d.heading()
 	d.summary()

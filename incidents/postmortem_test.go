@@ -54,14 +54,14 @@ func TestPostmortemDraft(t *testing.T) {
 		Counts:  []incidents.Harm{{Tenant: "globex", Region: "eu", Total: 120_000}, {Tenant: "acme", Region: "eu", Errors: 4321, Total: 45_678}},
 		Unknown: []string{"Latency was not measured."},
 	}
-	got := incidents.Postmortem(i, events, attempts, impact, t0.Add(time.Hour))
+	got := incidents.DraftPostmortem(i, events, attempts, impact, t0.Add(time.Hour))
 	golden(t, "testdata/postmortem.md", got)
 }
 
 func TestPostmortemOfAnOpenIncidentSaysWhatIsNotKnown(t *testing.T) {
 	t.Parallel()
 	c := incidents.Open(signal(incidents.Critical, incidents.Policy{}), incidents.Roster{}, "i1", t0)
-	golden(t, "testdata/postmortem_open.md", incidents.Postmortem(c.Incident, c.Events, nil, incidents.Impact{}, t0.Add(time.Hour)))
+	golden(t, "testdata/postmortem_open.md", incidents.DraftPostmortem(c.Incident, c.Events, nil, incidents.Impact{}, t0.Add(time.Hour)))
 }
 
 func golden(t *testing.T, path, got string) {
@@ -96,8 +96,8 @@ func FuzzPostmortemStaysOneDocument(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := incidents.Postmortem(c.Incident, append(c.Events, n.Events...), nil, incidents.Impact{}, t0)
-		want := incidents.Postmortem(plain.Incident, append(plain.Events, m.Events...), nil, incidents.Impact{}, t0)
+		got := incidents.DraftPostmortem(c.Incident, append(c.Events, n.Events...), nil, incidents.Impact{}, t0)
+		want := incidents.DraftPostmortem(plain.Incident, append(plain.Events, m.Events...), nil, incidents.Impact{}, t0)
 		if g, w := strings.Count(got, "\n"), strings.Count(want, "\n"); g != w {
 			t.Errorf("user text made %d lines of %d", g, w)
 		}

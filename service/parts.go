@@ -50,6 +50,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 	p.metrics.jobs.Expect(
 		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
 		jobNotices, jobSessions, jobAudit,
+		jobChase, jobOverdue,
 	)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {

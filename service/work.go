@@ -65,6 +65,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobHeart, heartEvery, p.watchHeartbeats},
 		{jobSelfwatch, selfwatchEvery, p.watchEngineDown()},
 		{jobCorrections, correctionsEvery, p.maintained.refresh},
+		{jobOverdue, overdueEvery, p.countOverdue()},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}
@@ -73,6 +74,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},
 		{Name: jobLinks, Every: linkEvery, Run: p.linkChanges},
 		{Name: jobNotices, Every: noticesEvery, Run: p.changeNotices().tell},
+		{Name: jobChase, Every: chaseEvery, Timeout: 10 * time.Minute, Run: p.chase().run},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 		{Name: jobUndefined, Every: undefinedEvery, Run: p.endUndefinedHeartbeats},
 		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},

@@ -84,6 +84,7 @@ func (a *cli) root() *cobra.Command {
 		a.sloCommand(), a.alertCommand(), a.silenceCommand(), a.heartbeatCommand(), a.contactCommand(), a.incidentsCommand(), a.reportCommand(), a.postureCommand(),
 		a.capacityCommand(), a.costCommand(), a.gateCommand(), a.changesCommand(), a.tokensCommand(), a.usersCommand(),
 		a.importCommand(),
+		a.postmortemCommand(), a.actionCommand(),
 	)
 	return root
 }

@@ -27,6 +27,8 @@ const (
 	KindPrices    = "PriceSheet"
 	KindBudget    = "ErrorBudgetPolicy"
 	KindHook      = "Integration"
+	KindReview    = incidents.PostmortemPolicyKind
+	KindTemplate  = incidents.PostmortemTemplateKind
 	KindInhibit   = alerting.InhibitRuleKind
 	KindWindow    = alerting.MaintenanceWindowKind
 	KindRoute     = alerting.AlertRouteKind
@@ -38,7 +40,7 @@ const (
 
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
-	KindHook, KindSchedule,
+	KindHook, KindSchedule, KindReview, KindTemplate,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -60,6 +62,8 @@ type Catalog struct {
 
 	integrations map[string]Integration
 	schedules    map[string]oncall.Schedule
+
+	postmortems postmortemDefinitions
 }
 
 func newCatalog() *Catalog {
@@ -68,6 +72,7 @@ func newCatalog() *Catalog {
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
 		integrations: map[string]Integration{}, schedules: map[string]oncall.Schedule{},
+		postmortems: newPostmortemDefinitions(),
 	}
 }
 

@@ -171,6 +171,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return l.addBudgetPolicy(d)
 	case KindHook:
 		return l.addIntegration(d)
+	case KindReview, KindTemplate:
+		return l.addPostmortem(d)
 	case KindInhibit, KindWindow, KindRoute, KindHeartbeat:
 		return l.addAlerting(d)
 	case KindSchedule:
@@ -233,6 +235,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.policies[ref.name]
 	case KindSchedule:
 		_, ok = l.catalog.schedules[ref.name]
+	case KindTemplate:
+		ok = l.catalog.hasTemplate(ref.name)
 	case promised:
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:

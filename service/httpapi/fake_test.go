@@ -294,9 +294,10 @@ func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Past: w, Intelligence: w, Decisions: w, Metrics: w,
 		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w,
-		Router: func() incidents.Router { return incidents.Router{} },
-		TierOf: func(tenant string) string { return "tier-" + tenant },
-		Log:    slog.New(slog.NewJSONHandler(w, nil)),
+		Postmortems: reviews{w},
+		Router:      func() incidents.Router { return incidents.Router{} },
+		TierOf:      func(tenant string) string { return "tier-" + tenant },
+		Log:         slog.New(slog.NewJSONHandler(w, nil)),
 	}
 }
 

@@ -34,6 +34,7 @@ type Deps struct {
 	Intelligence Intelligence
 	Decisions    Decisions
 	Corrections  Corrections
+	Postmortems  Postmortems
 	Budgets      Budgets
 	Gate         Gate
 	Hooks        Hooks

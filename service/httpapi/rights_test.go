@@ -38,10 +38,16 @@ var sample = map[string]struct{ query, body string }{
 	"list-policies": {}, "test-contact": {body: `{"policy":"shop","step":1,"index":1}`},
 	"ping-heartbeat-with-key": {}, "ping-heartbeat-with-key-by-get": {},
 	"ask-gate": {body: `{"service":"shop","change":"r118"}`}, "list-changes": {query: "service=shop"}, "get-change": {}, "list-incident-changes": {},
-	"approve-change": {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},
+	"list-postmortems": {query: "q=pool&state=draft"}, "draft-postmortem": {body: `{"incidents":["42"]}`}, "list-postmortem-templates": {},
+	"list-postmortem-duties": {query: "overdue=true"}, "get-postmortem": {}, "save-postmortem": {body: `{"base":1,"texts":{"trigger":"load"}}`},
+	"refresh-postmortem": {}, "move-postmortem": {body: `{"reason":"x"}`}, "publish-postmortem": {body: `{"published":true}`},
+	"list-postmortem-versions": {}, "list-postmortem-comments": {}, "comment-postmortem": {body: `{"text":"x"}`}, "export-postmortem": {},
+	"list-action-items": {query: "state=open"}, "get-action-item": {}, "add-action-item": {body: `{"postmortem":"2","title":"test it"}`},
+	"change-action-item": {body: `{"state":"done"}`},
+	"approve-change":     {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},
 }
 
-var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50", "{key}", "the-right-key")
+var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50", "{key}", "the-right-key", "{step}", "submit", "{format}", "md")
 
 // documented is one operation as the OpenAPI document tells it.
 type documented struct {

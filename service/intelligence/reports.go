@@ -14,31 +14,36 @@ import (
 
 // Postmortem drafts the review of an incident as Markdown. Where the impact cannot be counted now, the draft says so.
 func (s *Service) Postmortem(ctx context.Context, scope access.Scope, id string) (string, error) {
-	return ask(ctx, s, Analysis, "postmortem", func(ctx context.Context) (string, error) {
-		i, err := s.Incidents.Incident(ctx, scope, id)
-		if err != nil {
-			return "", err
+	f, err := s.Evidence(ctx, scope, id)
+	if err != nil {
+		return "", err
+	}
+	return incidents.DraftPostmortem(f.Incident, f.Events, f.Attempts, f.Impact, s.now()), nil
+}
+
+// Evidence gathers what was recorded about an incident, for its review. Where the impact cannot be counted now, it says so.
+func (s *Service) Evidence(ctx context.Context, scope access.Scope, id string) (incidents.Found, error) {
+	return ask(ctx, s, Analysis, "postmortem", func(ctx context.Context) (f incidents.Found, err error) {
+		if f.Incident, err = s.Incidents.Incident(ctx, scope, id); err != nil {
+			return f, err
 		}
-		if !scope.Allows(i.Tenant) {
-			return "", fault.New(fault.NotFound, "there is no incident %q", id)
+		if !scope.Allows(f.Incident.Tenant) {
+			return f, fault.New(fault.NotFound, "there is no incident %q", id)
 		}
-		events, err := s.Incidents.Timeline(ctx, scope, i.ID)
-		if err != nil {
-			return "", fmt.Errorf("read the timeline: %w", err)
+		if f.Events, err = s.Incidents.Timeline(ctx, scope, f.Incident.ID); err != nil {
+			return f, fmt.Errorf("read the timeline: %w", err)
 		}
-		attempts, err := s.Incidents.Attempts(ctx, scope, i.ID)
-		if err != nil {
-			return "", fmt.Errorf("read the pages sent: %w", err)
+		if f.Attempts, err = s.Incidents.Attempts(ctx, scope, f.Incident.ID); err != nil {
+			return f, fmt.Errorf("read the pages sent: %w", err)
 		}
-		impact, err := s.impact(ctx, scope, i)
-		if err != nil {
+		if f.Impact, err = s.impact(ctx, scope, f.Incident); err != nil {
 			if ctx.Err() != nil {
-				return "", err
+				return f, err
 			}
-			s.Log.WarnContext(ctx, "a postmortem lacks its impact", "incident", i.ID, "error", err)
-			impact = incidents.Impact{Unknown: []string{"The ledger could not be read when this was drafted; draft it again."}}
+			s.Log.WarnContext(ctx, "a postmortem lacks its impact", "incident", f.Incident.ID, "error", err)
+			f.Impact = incidents.Impact{Unknown: []string{"The ledger could not be read when this was drafted; draft it again."}}
 		}
-		return incidents.Postmortem(i, events, attempts, impact, s.now()), nil
+		return f, nil
 	})
 }
 

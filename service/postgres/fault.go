@@ -21,15 +21,16 @@ type refusal struct {
 
 // refusals explains constraints by name. What is not here is a mistake of ours and therefore internal.
 var refusals = map[string]refusal{
-	"users_email":             {fault.Conflict, "there is already an account with this e-mail address"},
-	"users_email_check":       {fault.Invalid, "email: must be in lower case"},
-	"users_role_check":        {fault.Invalid, "role: is not one of viewer, responder, editor, admin"},
-	"tokens_role_check":       {fault.Invalid, "role: is not one of viewer, responder, editor, admin"},
-	"incidents_stay_resolved": {fault.Conflict, "the incident is resolved, and that is final; the same trouble opens a new one"},
-	"definitions_pkey":        {fault.Conflict, "somebody else has just applied definitions; compare and apply again"},
-	"corrections_stand":       {fault.Forbidden, "a correction stands as it was made; revoke it and make another"},
-	"changes_once":            {fault.Conflict, "this Idempotency-Key was used for another change; use a new one"},
-	"append_only":             {fault.Forbidden, "what happened is kept as it was: it can be neither changed nor removed"},
+	"users_email":               {fault.Conflict, "there is already an account with this e-mail address"},
+	"users_email_check":         {fault.Invalid, "email: must be in lower case"},
+	"users_role_check":          {fault.Invalid, "role: is not one of viewer, responder, editor, admin"},
+	"tokens_role_check":         {fault.Invalid, "role: is not one of viewer, responder, editor, admin"},
+	"incidents_stay_resolved":   {fault.Conflict, "the incident is resolved, and that is final; the same trouble opens a new one"},
+	"definitions_pkey":          {fault.Conflict, "somebody else has just applied definitions; compare and apply again"},
+	"corrections_stand":         {fault.Forbidden, "a correction stands as it was made; revoke it and make another"},
+	"changes_once":              {fault.Conflict, "this Idempotency-Key was used for another change; use a new one"},
+	"postmortem_incidents_once": {fault.Conflict, "one of the incidents has a postmortem already; an incident has one at most"},
+	"append_only":               {fault.Forbidden, "what happened is kept as it was: it can be neither changed nor removed"},
 }
 
 // Times after which a client may try again.

@@ -182,6 +182,9 @@ func pagesToSee(t *testing.T) map[string]string {
 	empty.empty = true
 	failing.failing = errEngine
 	full.silence()
+	written := newWorld()
+	written.writeReview()
+	reviews := serve(t, written, ada).url
 	base := serve(t, full, ada).url
 	quiet, broken := serve(t, empty, ada).url, serve(t, failing, ada).url
 	customer, gate := serve(t, newWorld(), acme).url, serve(t, newWorld(), access.Principal{}).url
@@ -194,6 +197,7 @@ func pagesToSee(t *testing.T) map[string]string {
 		"incidents": base + "/incidents", "incident": base + "/incidents/" + id, "incident-failing": broken + "/incidents/" + id,
 		"incident-resolved": base + "/incidents/40", "postmortem": base + "/incidents/" + id + "/postmortem",
 		"reports": base + "/reports?tenant=acme", "runbook": base + "/runbooks/error-budget-burn",
+		"postmortems": reviews + "/postmortems", "postmortem-page": reviews + "/postmortems/7", "postmortem-version": reviews + "/postmortems/7/versions/2", "action-items": reviews + "/action-items?state=all",
 		"sign-in": gate + "/sign-in?next=/incidents", "not-found": base + "/slos/nothing-here",
 	}
 }

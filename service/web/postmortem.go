@@ -15,6 +15,7 @@ type postmortemView struct {
 	URL      string
 	Text     string
 	Shown    template.HTML
+	CanWrite bool // this viewer may store it
 }
 
 func (s *site) draft(c *fiber.Ctx, who access.Principal) (postmortemView, error) {
@@ -32,10 +33,20 @@ func (s *site) draft(c *fiber.Ctx, who access.Principal) (postmortemView, error)
 	return postmortemView{Incident: found, URL: incidentURL(found), Text: text, Shown: markdown(text, 2)}, nil
 }
 
+// postmortem shows the draft, or leads to the postmortem where one is stored.
 func (s *site) postmortem(c *fiber.Ctx, who access.Principal) error {
 	view, err := s.draft(c, who)
 	if err != nil {
 		return err
+	}
+	if view.CanWrite = s.Postmortems != nil && requireOperator(who, access.Responder) == nil; s.Postmortems != nil {
+		stored, err := s.Postmortems.Postmortems(c.UserContext(), who, incidents.PostmortemFilter{Incident: view.Incident.ID})
+		if err != nil {
+			return err
+		}
+		if len(stored) > 0 {
+			return c.Redirect(postmortemURL(stored[0]), fiber.StatusSeeOther)
+		}
 	}
 	return s.render(c, fiber.StatusOK, page{
 		Template: "postmortem", Title: fmt.Sprintf("Postmortem of #%d", view.Incident.Number), Section: "incidents", Body: view,

@@ -33,6 +33,7 @@ type world struct {
 	listeners map[chan string]bool
 	added     []slo.Correction
 	silences  []alerting.Silence
+	reviews   reviewed
 	alerts    []alerting.Alert
 }
 
@@ -363,7 +364,7 @@ func (w *world) Postmortem(ctx context.Context, scope access.Scope, id string) (
 	}
 	impact, _ := w.Impact(ctx, scope, i)
 	attempts, _ := w.Attempts(ctx, scope, id)
-	return incidents.Postmortem(i, w.events[id], attempts, impact, w.now), nil
+	return incidents.DraftPostmortem(i, w.events[id], attempts, impact, w.now), nil
 }
 
 func (w *world) SLAReport(_ context.Context, scope access.Scope, tenant string, month slo.Month) (slo.Report, error) {
@@ -426,7 +427,7 @@ func (w *world) app(who func(*fiber.Ctx) access.Principal) *fiber.App {
 		return c.Next()
 	})
 	err := Mount(app, Config{CookieName: "nines_session", BaseURL: "http://localhost", Version: "1.0.0"},
-		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Contacts: contactsOf{w}, Assigner: assignerOf{w}, Now: func() time.Time { return w.now }})
+		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Contacts: contactsOf{w}, Assigner: assignerOf{w}, Postmortems: postmortemsOf{w}, Now: func() time.Time { return w.now }})
 	if err != nil {
 		panic(err)
 	}
