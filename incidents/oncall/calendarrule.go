@@ -153,9 +153,16 @@ func readRule(p property, zone clockwork) (*rrule.ROption, error) {
 }
 
 func boundRule(p property, o *rrule.ROption) error {
+	for _, d := range o.Byweekday {
+		if n := d.N(); (n > 5 || n < -5) && (o.Freq != rrule.YEARLY || len(o.Bymonth) > 0) {
+			return wrong(p.line, "BYDAY asks for a %dth weekday of a month, which has five at most", n) // the library panics
+		}
+	}
 	days := len(o.Bymonthday) + len(o.Byyearday) + len(o.Byweekno) + len(o.Byeaster)
 	clocks := len(o.Byhour) + len(o.Byminute) + len(o.Bysecond)
 	switch {
+	case len(o.Byeaster) > 0:
+		return wrong(p.line, "BYEASTER is no part of a rule by RFC 5545")
 	case o.Freq > rrule.HOURLY:
 		return wrong(p.line, "a rule by minutes or seconds is no shift; write HOURLY or longer")
 	case o.Freq == rrule.HOURLY && days+clocks+len(o.Bymonth)+len(o.Byweekday)+len(o.Bysetpos) > 0:

@@ -123,7 +123,7 @@ func TestRenderingAgreesWithAskingAtEachMoment(t *testing.T) {
 			if sh.From.Before(from) || sh.To.After(to) || !sh.From.Before(sh.To) {
 				t.Fatalf("%+v lies outside of %s to %s", sh, from, to)
 			}
-			probes = append(probes, sh.From, sh.To.Add(-time.Second), sh.To)
+			probes = append(probes, sh.From, sh.To.Add(-time.Nanosecond), sh.To)
 			for _, other := range shifts[i+1:] {
 				if other.Person == sh.Person && other.From.Before(sh.To) {
 					t.Fatalf("%+v overlaps %+v", sh, other)
