@@ -162,3 +162,16 @@ func TestNextIsTheWholeShiftThatBeginsNext(t *testing.T) {
 		t.Errorf("who is always on call begins again: %+v", next)
 	}
 }
+
+func TestANightOfWorkdaysBeginsOnOneDayAndEndsOnTheNext(t *testing.T) {
+	chicago := zoneOf(t, "America/Chicago")
+	s := Schedule{Layers: []Layer{restricted(t, rotation(Weekly, 1, local(t, chicago, "2026-01-05 00:00"), chicago, "ana"), "Mon-Fri 20:00-08:00")}}
+	for clock, want := range map[string]bool{
+		"2026-01-09 20:00": true, "2026-01-10 07:00": true, "2026-01-10 08:00": false, "2026-01-10 20:00": false,
+		"2026-01-12 07:00": false, "2026-01-09 19:59": false, "2026-01-05 20:00": true, "2026-01-06 07:59": true,
+	} {
+		if on := s.At(Overlay{}, local(t, chicago, clock)); (len(on) > 0) != want {
+			t.Errorf("at %s it is %v", clock, on)
+		}
+	}
+}

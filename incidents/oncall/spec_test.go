@@ -139,3 +139,24 @@ func FuzzParseRestriction(f *testing.F) {
 		}
 	})
 }
+
+func FuzzReadSchedule(f *testing.F) {
+	f.Add("zone: Europe/Vienna\n  layers:\n  - rotation: daily\n    start: \"2026-01-05 09:00\"\n    turns: worked\n    people: [ana@example.com, [bo@example.com], []]\n    restrictions: [Mon-Fri, \"Fri 17:00 to Mon 08:00\"]\n")
+	f.Add("zone: UTC\n  layers: [{people: [a@b.c]}, {rotation: hourly, length: 1000, start: 2199-12-31, people: [[a@b.c, d@e.f]], priority: 100, from: 1970-01-01}]\n")
+	f.Add("zone: Pacific/Apia\n  layers: [{rotation: monthly, start: \"2011-12-30 09:00\", people: [a@b.c], until: 2012-01-01}]\n")
+	from := time.Date(2026, 3, 20, 0, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, spec string) {
+		docs, _ := manifest.Read(manifest.File{Name: "s.yaml", Text: "apiVersion: nines/v1\nkind: Schedule\nmetadata: {name: shop}\nspec:\n  " + spec})
+		for _, d := range docs {
+			s, problems := ReadSchedule(d)
+			if len(problems) > 0 {
+				continue
+			}
+			for _, sh := range s.Shifts(Overlay{}, from, from.AddDate(0, 0, 20)) {
+				if on := s.At(Overlay{}, sh.From); !slices.Contains(on, sh.Person) {
+					t.Fatalf("%+v is not what At says: %v", sh, on)
+				}
+			}
+		}
+	})
+}
