@@ -32,6 +32,9 @@ func BenchmarkWhoIsOnCallForTenThousandSchedules(b *testing.B) {
 			}
 		}
 	}
+	if each := b.Elapsed() / time.Duration(b.N); each > time.Second {
+		b.Errorf("it takes %s", each)
+	}
 }
 
 // The time a shift takes must stay the same however many there are.
