@@ -19,7 +19,9 @@ func ReadCalendar(r io.Reader, from, to time.Time) ([]Shift, error) {
 		return nil, err
 	}
 	b := &budget{}
-	c := calendarReader{zones: newZoneFinder(calendar, b, to), budget: b, from: from, to: to, replaced: map[string]map[int64]bool{}}
+	c := calendarReader{
+		zones: newZoneFinder(calendar, b, to), budget: b, from: from, to: to, replaced: map[string]map[int64]bool{},
+	}
 	events, err := c.events(calendar)
 	if err != nil {
 		return nil, err
@@ -29,10 +31,12 @@ func ReadCalendar(r io.Reader, from, to time.Time) ([]Shift, error) {
 			return nil, err
 		}
 	}
-	slices.SortFunc(c.found, func(a, b Shift) int {
-		return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Person, b.Person), a.To.Compare(b.To))
-	})
-	return slices.CompactFunc(c.found, func(a, b Shift) bool { return a.Person == b.Person && a.From.Equal(b.From) && a.To.Equal(b.To) }), nil
+	slices.SortFunc(c.found, inOrder)
+	return slices.CompactFunc(c.found, func(a, b Shift) bool { return inOrder(a, b) == 0 }), nil
+}
+
+func inOrder(a, b Shift) int {
+	return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.Person, b.Person), a.To.Compare(b.To))
 }
 
 type calendarReader struct {

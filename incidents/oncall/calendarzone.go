@@ -51,7 +51,7 @@ func (z observed) at(t time.Time) int {
 	return max(i, 0)
 }
 
-// zones finds the zones that a calendar names.
+// zoneFinder finds the zones that a calendar names.
 type zoneFinder struct {
 	brought  map[string]*component // the VTIMEZONEs, by TZID
 	known    map[string]clockwork
@@ -185,8 +185,10 @@ var windowsZones = map[string]string{
 	"SA Western Standard Time": "America/La_Paz", "SE Asia Standard Time": "Asia/Bangkok", "Samoa Standard Time": "Pacific/Apia",
 	"Singapore Standard Time": "Asia/Singapore", "South Africa Standard Time": "Africa/Johannesburg",
 	"Sri Lanka Standard Time": "Asia/Colombo", "Taipei Standard Time": "Asia/Taipei", "Tasmania Standard Time": "Australia/Hobart",
-	"Tokyo Standard Time": "Asia/Tokyo", "Turkey Standard Time": "Europe/Istanbul", "US Eastern Standard Time": "America/Indianapolis",
+	"Tokyo Standard Time": "Asia/Tokyo", "Turkey Standard Time": "Europe/Istanbul",
+	"US Eastern Standard Time":  "America/Indianapolis",
 	"US Mountain Standard Time": "America/Phoenix", "UTC": "Etc/UTC", "Venezuela Standard Time": "America/Caracas",
 	"W. Australia Standard Time": "Australia/Perth", "W. Central Africa Standard Time": "Africa/Lagos",
-	"W. Europe Standard Time": "Europe/Berlin", "West Asia Standard Time": "Asia/Tashkent", "West Pacific Standard Time": "Pacific/Port_Moresby",
+	"W. Europe Standard Time": "Europe/Berlin", "West Asia Standard Time": "Asia/Tashkent",
+	"West Pacific Standard Time": "Pacific/Port_Moresby",
 }

@@ -20,7 +20,9 @@ func (o Overlay) within(from, to time.Time) Overlay {
 		}
 	}
 	slices.SortStableFunc(kept.Overrides, earlierMade)
-	slices.SortStableFunc(kept.Temporaries, func(a, b Temporary) int { return cmp.Or(a.MadeAt.Compare(b.MadeAt), cmp.Compare(a.ID, b.ID)) })
+	slices.SortStableFunc(kept.Temporaries, func(a, b Temporary) int {
+		return cmp.Or(a.MadeAt.Compare(b.MadeAt), cmp.Compare(a.ID, b.ID))
+	})
 	return kept
 }
 

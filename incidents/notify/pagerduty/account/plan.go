@@ -108,7 +108,8 @@ func (w *writer) turnPeople(what string, l api.ScheduleLayer) []any {
 	for _, ref := range l.Users {
 		u, known := w.users[ref.User.ID]
 		if !known || u.Email == "" {
-			w.lose(what, "%s has no mail address that could be read; nobody is on call in that turn", cmp.Or(u.Name, ref.User.Summary, ref.User.ID))
+			w.lose(what, "%s has no mail address that could be read; nobody is on call in that turn",
+				cmp.Or(u.Name, ref.User.Summary, ref.User.ID))
 			people = append(people, []string{})
 			continue
 		}
