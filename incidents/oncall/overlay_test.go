@@ -178,3 +178,54 @@ func TestARotationIsSeamless(t *testing.T) {
 		seamless(t, Schedule{Layers: []Layer{l}}, from, from.AddDate(0, 0, rapid.IntRange(1, 400).Draw(t, "days")))
 	})
 }
+
+// An override that names who comes leaves nobody out: where the plan has somebody, so has the calendar with the overrides.
+func TestWhoeverIsReplacedIsReplacedBySomebody(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from := time.Unix(rapid.Int64Range(1.6e9, 1.8e9).Draw(t, "at"), 0).UTC()
+		to := from.AddDate(0, 0, 10)
+		s, o := anySchedule(t), anyOverlay(t, from, to)
+		o.Temporaries = nil
+		o.Overrides = slices.DeleteFunc(o.Overrides, func(v Override) bool { return v.Add == "" })
+		planned := s.Gaps(Overlay{}, from, to)
+		for _, g := range s.Gaps(o, from, to) {
+			if !slices.ContainsFunc(planned, func(p Span) bool { return !g.From.Before(p.From) && !g.To.After(p.To) }) {
+				t.Fatalf("the overrides leave nobody on call from %s, the plan only %v", g, planned)
+			}
+		}
+	})
+}
+
+// A swap moves two spans between two people, and nothing else.
+func TestASwapMovesOnlyWhatWasSwapped(t *testing.T) {
+	monday := time.Date(2026, 3, 23, 0, 0, 0, 0, time.UTC)
+	s := Schedule{Name: "shop", Layers: []Layer{rotation(Daily, 1, monday, time.UTC, "ana@example.com", "bo@example.com", "cy@example.com")}}
+	rapid.Check(t, func(t *rapid.T) {
+		span := func(first int, label string) Span {
+			begin := monday.AddDate(0, 0, first+3*rapid.IntRange(0, 3).Draw(t, label))
+			hours := rapid.IntRange(0, 23).Draw(t, label+" begins")
+			return Span{begin.Add(time.Duration(hours) * time.Hour), begin.Add(time.Duration(rapid.IntRange(hours+1, 24).Draw(t, label+" ends")) * time.Hour)}
+		}
+		give, take := span(0, "give"), span(1, "take")
+		now := monday.AddDate(0, 0, -1)
+		swap, err := Swap{ID: "s", Schedule: "shop", Asker: "ana@example.com", Taker: "bo@example.com", Give: give, Take: &take}.Propose(s, Overlay{}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, made, err := swap.Accept("bo@example.com", s, Overlay{}, now, func() string { return "o" })
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := monday.Add(time.Duration(rapid.IntRange(0, 14*24-1).Draw(t, "at")) * time.Hour)
+		want := s.At(Overlay{}, at)
+		switch {
+		case give.Covers(at):
+			want = []string{"bo@example.com"}
+		case take.Covers(at):
+			want = []string{"ana@example.com"}
+		}
+		if got := s.At(Overlay{Overrides: made}, at); !slices.Equal(got, want) {
+			t.Fatalf("at %s it is %v, want %v", at, got, want)
+		}
+	})
+}
