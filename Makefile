@@ -50,7 +50,7 @@ e2e: build ## Start the real binary with its children and walk the main loop
 bench: build ## Print speed and cost as ratios against the peers, measured in the same run
 	@scripts/setup.sh test
 	$(GO) test -tags bench -count=1 -timeout 40m -v -run '^TestBench' ./e2e/...
-	$(GO) test -run '^$$' -timeout 60m -bench . -benchtime 1s ./slo/... ./capacity/... ./service/intelligence
+	$(GO) test -run '^$$' -timeout 60m -bench . -benchtime 1s ./slo/... ./capacity/... ./service/intelligence ./incidents/oncall
 	$(GO) test -tags bench -run '^$$' -bench . -benchtime 1x ./cmd/nines
 
 lint: ## gofmt, go vet and staticcheck (staticcheck.conf says which checks and why)

@@ -65,7 +65,8 @@ func Fair(shifts []Shift, pages []Paged, zone func(person string) *time.Location
 func loadOf(person string, spans []Span, pages []time.Time, zone *time.Location) Load {
 	l := Load{Person: person, Handoffs: len(spans), Pages: len(pages)}
 	night := Layer{Rotation: Rotation{Zone: zone}, Restrictions: []Restriction{{From: NightFrom, To: NightTo}}}
-	weekend := Layer{Rotation: Rotation{Zone: zone}, Restrictions: []Restriction{{Days: []time.Weekday{time.Saturday, time.Sunday}, To: 24 * time.Hour}}}
+	days := Restriction{Days: []time.Weekday{time.Saturday, time.Sunday}, To: 24 * time.Hour}
+	weekend := Layer{Rotation: Rotation{Zone: zone}, Restrictions: []Restriction{days}}
 	var last time.Time // the beginning of the night counted last
 	for _, s := range spans {
 		l.Hours += s.Hours()

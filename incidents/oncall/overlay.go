@@ -19,8 +19,10 @@ func (o Overlay) within(from, to time.Time) Overlay {
 			kept.Temporaries = append(kept.Temporaries, v)
 		}
 	}
-	slices.SortStableFunc(kept.Overrides, func(a, b Override) int { return cmp.Or(a.MadeAt.Compare(b.MadeAt), cmp.Compare(a.ID, b.ID)) })
-	slices.SortStableFunc(kept.Temporaries, func(a, b Temporary) int { return cmp.Or(a.MadeAt.Compare(b.MadeAt), cmp.Compare(a.ID, b.ID)) })
+	slices.SortStableFunc(kept.Overrides, earlierMade)
+	slices.SortStableFunc(kept.Temporaries, func(a, b Temporary) int {
+		return cmp.Or(a.MadeAt.Compare(b.MadeAt), cmp.Compare(a.ID, b.ID))
+	})
 	return kept
 }
 
@@ -37,6 +39,35 @@ func (o Overlay) edges() []time.Time {
 		}
 	}
 	return edges
+}
+
+// sweep walks through an overlay in the order of time, so that each moment looks at what lasts then and at nothing else.
+type sweep struct {
+	Overlay            // what lasts now
+	waiting []Override // what is to come, the first to begin first
+}
+
+// sweep begins the walk. The overlay is one that within returned.
+func (o Overlay) sweep() *sweep {
+	s := &sweep{Overlay: Overlay{Temporaries: o.Temporaries}, waiting: slices.Clone(o.Overrides)}
+	slices.SortStableFunc(s.waiting, func(a, b Override) int { return a.From.Compare(b.From) })
+	return s
+}
+
+// to moves on to t, which never goes back.
+func (s *sweep) to(t time.Time) Overlay {
+	s.Overrides = slices.DeleteFunc(s.Overrides, func(v Override) bool { return !v.To.After(t) })
+	for len(s.waiting) > 0 && !s.waiting[0].From.After(t) {
+		v := s.waiting[0]
+		s.waiting = s.waiting[1:]
+		at, _ := slices.BinarySearchFunc(s.Overrides, v, earlierMade)
+		s.Overrides = slices.Insert(s.Overrides, at, v)
+	}
+	return s.Overlay
+}
+
+func earlierMade(a, b Override) int {
+	return cmp.Or(a.MadeAt.Compare(b.MadeAt), cmp.Compare(a.ID, b.ID))
 }
 
 // duty returns who is on call at t, where the plan has those given. The overlay's parts are in the order they were made.

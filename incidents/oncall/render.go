@@ -24,9 +24,10 @@ func (s Schedule) Shifts(o Overlay, from, to time.Time) []Shift {
 	slices.SortFunc(edges, time.Time.Compare)
 	edges = slices.CompactFunc(edges, time.Time.Equal)
 	var r shifts
+	walk := laid.sweep()
 	for i := range len(edges) - 1 {
 		if t := edges[i]; !t.Before(from) && t.Before(to) {
-			r.add(laid.duty(t, planned(tracks, t)), Span{t.In(from.Location()), edges[i+1].In(from.Location())}.clipped(from, to))
+			r.add(walk.to(t).duty(t, planned(tracks, t)), Span{t.In(from.Location()), edges[i+1].In(from.Location())}.clipped(from, to))
 		}
 	}
 	return r.sorted()

@@ -11,6 +11,12 @@ func (s Span) Covers(t time.Time) bool { return !t.Before(s.From) && t.Before(s.
 // Hours is how long the span lasts.
 func (s Span) Hours() float64 { return s.To.Sub(s.From).Hours() }
 
+// String writes the span for people, by the clock of its times' zone.
+func (s Span) String() string {
+	const layout = "2006-01-02 15:04 MST"
+	return s.From.Format(layout) + " to " + s.To.Format(layout)
+}
+
 // clip returns the part of the span between from and to; false where there is none.
 func (s Span) clip(from, to time.Time) (Span, bool) {
 	if s.From.Before(from) {

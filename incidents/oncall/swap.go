@@ -190,12 +190,10 @@ func tradable(s Schedule, o Overlay, giver, taker string, span Span) error {
 		}
 	}
 	if gaps := without(merge(given), span.From, span.To); len(gaps) > 0 {
-		return fault.New(fault.Conflict, "%s is not on call for %s from %s to %s", giver, s.Name, stamp(gaps[0].From), stamp(gaps[0].To))
+		return fault.New(fault.Conflict, "%s is not on call for %s from %s", giver, s.Name, gaps[0])
 	}
 	if len(taken) > 0 {
-		return fault.New(fault.Conflict, "%s is already on call for %s from %s to %s", taker, s.Name, stamp(taken[0].From), stamp(taken[0].To))
+		return fault.New(fault.Conflict, "%s is already on call for %s from %s", taker, s.Name, taken[0])
 	}
 	return nil
 }
-
-func stamp(t time.Time) string { return t.Format("2006-01-02 15:04 MST") }

@@ -49,7 +49,8 @@ func scheduleNotes(d manifest.Document, s oncall.Schedule, now time.Time) slo.No
 	}
 	if skipped := s.Skipped(now); len(skipped) > 0 {
 		notes = append(notes, slo.Note{Problem: d.Problem("spec.layers",
-			`never has %s on call within a year, because their turns fall outside the restrictions; "turns: worked" counts only what is in force`,
+			`never has %s on call within a year, because their turns fall outside the restrictions; `+
+				`"turns: worked" counts only what is in force`,
 			strings.Join(skipped, ", "))})
 	}
 	return notes

@@ -78,6 +78,7 @@ func TestAnAccountBecomesDefinitionsAndHistory(t *testing.T) {
 		account.PoliciesFile:  {"name: shop-core\n", "name: shop-core-2\n", "repeat: 2\n", "repeatAfter: 30m\n", "- delay: 30m\n", "- ada@acme.example\n"},
 		account.ServicesFile:  {"name: webshop\n", "policy: shop-core\n", "owner: Core team\n", "name: old\n"},
 		account.UsersFile:     {`"address": "15112345678"`, `"countryCode": 49`},
+		account.PlansFile:     {"kind: Schedule\n", "name: core\n", "rotation: weekly\n", "start: 2026-01-01 00:00\n", "- ada@acme.example\n"},
 		account.SchedulesFile: {`"turnSeconds": 604800`, `"PADA",`},
 		account.IncidentsFile: {"open for long", "lately", "two months ago"},
 		account.PastFile:      {`"source": "pagerduty"`, `"id": "Q2"`, `"service": "webshop"`, `"severity": "critical"`, `"resolvedAt": "2026-11-01T02:00:00Z"`, `"resolvedBy": "Ada"`},

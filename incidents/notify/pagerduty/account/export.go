@@ -29,7 +29,8 @@ type Loss struct {
 	Message string `json:"message"`
 }
 
-// The files of an export. What ends in .yaml is applied with the folder; users, schedules and incidents are history.
+// The files of an export. What ends in .yaml is applied with the folder; users, schedules as PagerDuty has them, and
+// incidents are history.
 const (
 	PoliciesFile  = "escalation-policies.yaml"
 	ServicesFile  = "services.yaml"
@@ -52,6 +53,7 @@ func (a Account) Export() (Export, error) {
 	for _, step := range []func() error{
 		func() error { return w.yaml(PoliciesFile, policies) },
 		func() error { return w.yaml(ServicesFile, w.services()) },
+		func() error { return w.yaml(PlansFile, w.plans()) },
 		func() error { return w.json(UsersFile, each(a.Users, userOf)) },
 		func() error { return w.json(SchedulesFile, each(a.Schedules, scheduleOf)) },
 		func() error { return w.json(IncidentsFile, each(a.Incidents, incidentOf)) },
