@@ -75,7 +75,7 @@ func TestAnAccountBecomesDefinitionsAndHistory(t *testing.T) {
 		files[f.Name] = f.Text
 	}
 	for name, wants := range map[string][]string{
-		account.PoliciesFile:  {"name: shop-core\n", "name: shop-core-2\n", "repeat: 2\n", "repeatAfter: 30m\n", "- delay: 30m\n", "- ada@acme.example\n"},
+		account.PoliciesFile:  {"name: shop-core\n", "name: shop-core-2\n", "repeat: 2\n", "repeatAfter: 30m\n", "- delay: 30m\n", "- ada@acme.example\n", "user: ada@acme.example\n", "schedule: core\n", "fallback:\n"},
 		account.ServicesFile:  {"name: webshop\n", "policy: shop-core\n", "owner: Core team\n", "name: old\n"},
 		account.UsersFile:     {`"address": "15112345678"`, `"countryCode": 49`},
 		account.PlansFile:     {"kind: Schedule\n", "name: core\n", "rotation: weekly\n", "start: 2026-01-01 00:00\n", "- ada@acme.example\n"},
@@ -93,7 +93,7 @@ func TestAnAccountBecomesDefinitionsAndHistory(t *testing.T) {
 		t.Error("an incident from before --since was read")
 	}
 	for _, want := range []string{
-		"escalation policy Shop & Core!, rule 2: Cy has no mail address", "rule 3: schedule Core is written as a mail to all 2 people",
+		"escalation policy Shop & Core!, rule 2: Cy has no mail address",
 		"escalation policy Empty: is left out", "service Webshop: resolves incidents by a timer", "its integration Prometheus needs an Integration",
 		"incident 1: is acknowledged in PagerDuty",
 		"incident 4: does not say when", "service Old: is disabled", "service Old: its escalation policy is not there",

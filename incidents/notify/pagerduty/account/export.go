@@ -42,18 +42,19 @@ const (
 
 // Export writes the account. An empty kind has no file.
 func (a Account) Export() (Export, error) {
-	w := writer{account: a, users: map[string]api.User{}, schedules: map[string]api.Schedule{}, serviceNames: map[string]string{}}
+	w := writer{account: a, users: map[string]api.User{}, schedules: map[string]api.Schedule{}, serviceNames: map[string]string{}, planNames: map[string]string{}}
 	for _, u := range a.Users {
 		w.users[u.ID] = u
 	}
 	for _, s := range a.Schedules {
 		w.schedules[s.ID] = s
 	}
+	plans := w.plans()
 	policies := w.policies()
 	for _, step := range []func() error{
 		func() error { return w.yaml(PoliciesFile, policies) },
 		func() error { return w.yaml(ServicesFile, w.services()) },
-		func() error { return w.yaml(PlansFile, w.plans()) },
+		func() error { return w.yaml(PlansFile, plans) },
 		func() error { return w.json(UsersFile, each(a.Users, userOf)) },
 		func() error { return w.json(SchedulesFile, each(a.Schedules, scheduleOf)) },
 		func() error { return w.json(IncidentsFile, each(a.Incidents, incidentOf)) },
@@ -73,7 +74,7 @@ type writer struct {
 	named     map[string]string // of the policies, by PagerDuty's ids
 	made      Export
 
-	serviceNames map[string]string // by PagerDuty's ids
+	serviceNames, planNames map[string]string // by PagerDuty's ids
 }
 
 func (w *writer) lose(what, format string, args ...any) {
@@ -130,7 +131,12 @@ type policySpec struct {
 }
 
 type stepSpec struct {
-	Delay   manifest.Duration  `yaml:"delay,omitempty"`
+	Delay    manifest.Duration  `yaml:"delay,omitempty"`
+	Targets  []incidents.Target `yaml:"targets"`
+	Fallback *fallbackSpec      `yaml:"fallback,omitempty"`
+}
+
+type fallbackSpec struct {
 	Targets []incidents.Target `yaml:"targets"`
 }
 
@@ -144,9 +150,9 @@ func (w *writer) policies() []document {
 		spec := policySpec{Repeat: min(int(p.NumLoops), incidents.MaxRepeat)}
 		var delay time.Duration // since the step before that was written
 		for n, rule := range p.EscalationRules {
-			mails := w.mails(fmt.Sprintf("%s, rule %d", what, n+1), rule)
-			if len(mails) > 0 && len(spec.Steps) < incidents.MaxSteps {
-				step := stepSpec{Delay: manifest.Duration(delay), Targets: []incidents.Target{{Email: &incidents.EmailTarget{To: mails}}}}
+			step, some := w.step(fmt.Sprintf("%s, rule %d", what, n+1), rule)
+			if some && len(spec.Steps) < incidents.MaxSteps {
+				step.Delay = manifest.Duration(delay)
 				spec.Steps, delay = append(spec.Steps, step), 0
 			}
 			delay = min(delay+time.Duration(rule.Delay)*time.Minute, incidents.MaxDelay)
@@ -168,22 +174,27 @@ func (w *writer) policies() []document {
 // maxMails bounds one target.
 const maxMails = 50
 
-// mails are the addresses of a rule's people. Whoever takes turns in a schedule is written to, on call or not: a mail wakes
-// nobody, and leaving somebody out could mean that nobody hears.
-func (w *writer) mails(what string, rule api.EscalationRule) []string {
+// step calls a rule's people and whoever is on call in its schedules. While none of them has an account here they would
+// not hear, so that its fallback is a mail to all of them.
+func (w *writer) step(what string, rule api.EscalationRule) (stepSpec, bool) {
+	var step stepSpec
 	var mails []string
-	add := func(id, from string) {
+	add := func(id, from string) (string, bool) {
 		u, known := w.users[id]
-		switch {
-		case !known || u.Email == "":
+		if !known || u.Email == "" {
 			w.lose(what, "%s has no mail address that could be read and is left out", cmp.Or(u.Name, from, id))
-		case !slices.Contains(mails, u.Email):
+			return "", false
+		}
+		if !slices.Contains(mails, u.Email) {
 			mails = append(mails, u.Email)
 		}
+		return strings.ToLower(u.Email), true
 	}
 	for _, t := range rule.Targets {
 		if strings.HasPrefix(t.Type, "user") {
-			add(t.ID, t.Summary)
+			if email, ok := add(t.ID, t.Summary); ok {
+				step.Targets = append(step.Targets, incidents.Target{User: email})
+			}
 			continue
 		}
 		s, known := w.schedules[t.ID]
@@ -194,13 +205,26 @@ func (w *writer) mails(what string, rule api.EscalationRule) []string {
 		for _, u := range s.Users {
 			add(u.ID, u.Summary)
 		}
-		w.lose(what, "schedule %s is written as a mail to all %d people who take turns in it", s.Name, len(s.Users))
+		if name := w.planNames[t.ID]; name != "" {
+			step.Targets = append(step.Targets, incidents.Target{Schedule: name})
+		} else {
+			w.lose(what, "schedule %s is written as a mail to all %d people who take turns in it", s.Name, len(s.Users))
+		}
 	}
 	if len(mails) > maxMails {
-		w.lose(what, "has %d people; %d of them are written", len(mails), maxMails)
+		w.lose(what, "has %d people; %d of them are written to", len(mails), maxMails)
 		mails = mails[:maxMails]
 	}
-	return mails
+	if len(mails) == 0 {
+		return step, len(step.Targets) > 0
+	}
+	all := []incidents.Target{{Email: &incidents.EmailTarget{To: mails}}}
+	if len(step.Targets) == 0 {
+		step.Targets = all
+	} else {
+		step.Fallback = &fallbackSpec{Targets: all}
+	}
+	return step, true
 }
 
 type serviceSpec struct {

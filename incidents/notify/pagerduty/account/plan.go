@@ -63,7 +63,9 @@ func (w *writer) plans() []document {
 			w.lose(what, "is left out as a definition, because no layer of it could be written")
 			continue
 		}
-		docs = append(docs, document{manifest.APIVersion, oncall.ScheduleKind, metadata(names.of(s.Name, s.ID), s.Name), spec})
+		name := names.of(s.Name, s.ID)
+		w.planNames[s.ID] = name
+		docs = append(docs, document{manifest.APIVersion, oncall.ScheduleKind, metadata(name, s.Name), spec})
 	}
 	return docs
 }
