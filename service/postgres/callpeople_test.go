@@ -276,3 +276,20 @@ func TestAcknowledgementsEndOnceHoweverManyClocksStrikeAndDie(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoIsNextInTurnIsPagedWhereAPageIsRefused(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	accounts(t, db, "ana", "cy")
+	r := by(steps(incidents.Step{Strategy: incidents.RoundRobin, Targets: []incidents.Target{person("ana"), person("bo"), person("cy")}},
+		incidents.Step{Delay: time.Hour, Targets: []incidents.Target{person("ana")}}))
+	receiveBy(t, db, r, alert("Down", "critical"))
+	finish(t, db, claim(t, db, 1)[0], incidents.OutcomeFailed)
+	if got := called(t, conn); !slices.Equal(got, []string{"ana@nines.example", "cy@nines.example"}) {
+		t.Fatalf("called %v", got)
+	}
+	finish(t, db, claim(t, db, 1)[0], incidents.OutcomeFailed)
+	if got := called(t, conn); len(got) != 3 || only(t, db).Step != 2 {
+		t.Errorf("called %v, at step %d", got, only(t, db).Step)
+	}
+}
