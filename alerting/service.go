@@ -18,6 +18,8 @@ type Service struct {
 	Policy      string `json:"policy,omitempty"` // name of an escalation policy; "" means the default one
 	Runbook     string `json:"runbook,omitempty"`
 	Description string `json:"description,omitempty"`
+	// SupportHours are when the service is looked after; nil is always.
+	SupportHours *SupportHours `json:"supportHours,omitempty"`
 }
 
 type serviceSpec struct {
@@ -25,6 +27,8 @@ type serviceSpec struct {
 	Description string `yaml:"description"`
 	Policy      string `yaml:"policy"`
 	Runbook     string `yaml:"runbook"`
+
+	SupportHours *supportSpec `yaml:"supportHours"`
 }
 
 const (
@@ -49,8 +53,10 @@ func ReadService(d manifest.Document) (Service, manifest.Problems) {
 	if spec.Runbook != "" && !runbook(spec.Runbook) {
 		bad("spec.runbook", "is neither the name of a runbook, such as slo-burn, nor an http or https URL")
 	}
+	hours := spec.SupportHours.supportHours("spec.supportHours", bad)
 	return Service{
 		Name: d.Metadata.Name, Owner: spec.Owner, Policy: spec.Policy, Runbook: spec.Runbook, Description: spec.Description,
+		SupportHours: hours,
 	}, problems
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -136,7 +137,9 @@ func unwanted(c Claim, i Incident) string {
 		return ""
 	case i.State == Resolved:
 		return "the incident was resolved before it was sent"
-	case a == ActionTrigger && i.State == Acknowledged:
+	case a == ActionTrigger && c.Page.Turn != i.Turn:
+		return "paging had begun anew before it was sent"
+	case a == ActionTrigger && i.State == Acknowledged && !slices.Contains(i.Awaited, c.Page.Person):
 		return "the incident was acknowledged before it was sent"
 	case a == ActionAcknowledge && i.State == Triggered:
 		return "the acknowledgement was taken back before it was sent"
@@ -252,7 +255,7 @@ func endSpan(span trace.Span, a Attempt) {
 // report tells the log and the observer. A crash is logged with its cause, everything else with its message only.
 func (d *dispatch) report(c Claim, a Attempt, err error) {
 	if d.Observe != nil {
-		d.Observe.Attempted(a.Provider, c.Page.Action, a.Outcome, a.Took, d.Now().Sub(c.Page.CreatedAt))
+		d.Observe.Attempted(a.Provider, c.Page.Action, a.Outcome, a.Took, d.Now().Sub(c.Page.due()))
 	}
 	log := d.Log.With("incident", c.Page.Incident, "page", c.Page.ID, "provider", a.Provider,
 		"action", c.Page.Action, "attempt", c.Page.Attempts, "owner", d.Owner)

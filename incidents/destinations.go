@@ -5,6 +5,34 @@ import (
 	"strings"
 )
 
+// userTarget is a person, by e-mail address.
+type userTarget string
+
+func (u userTarget) provider() string { return "user" }
+func (u userTarget) key() string      { return strings.ToLower(string(u)) }
+func (u userTarget) String() string   { return string(u) }
+
+func (u userTarget) check(r *policyReader, path string) {
+	if !mailAddress(string(u)) {
+		r.bad(path, "%q is not the e-mail address of a person's account, such as ana@example.com", clip(string(u), 80))
+	}
+}
+
+// scheduleTarget is whoever is on call in a schedule.
+type scheduleTarget string
+
+func (s scheduleTarget) provider() string { return "schedule" }
+func (s scheduleTarget) key() string      { return string(s) }
+func (s scheduleTarget) String() string   { return "whoever is on call for " + string(s) }
+
+func (s scheduleTarget) check(r *policyReader, path string) {
+	if !scheduleName.MatchString(string(s)) {
+		r.bad(path, "%q is not the name of a schedule, such as payments-primary", clip(string(s), 80))
+	}
+}
+
+var scheduleName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
+
 func (p *PagerDutyTarget) provider() string { return "pagerduty" }
 
 func (p *PagerDutyTarget) key() string { return at(p.RoutingKey, p.Endpoint, DefaultPagerDutyEndpoint) }

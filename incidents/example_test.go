@@ -19,7 +19,7 @@ func Example() {
 		Labels:      map[string]string{"sloth_id": "shop-orders", "sloth_tier": "page-fast"},
 		Annotations: map[string]string{"summary": "Orders fail"}, StartsAt: now.Add(-time.Minute), EndsAt: now.Add(time.Hour),
 	}
-	opened := incidents.Open(router.Signal(alert, now), "i1", now)
+	opened := incidents.Open(router.Signal(alert, now), incidents.Roster{}, "i1", now)
 	acked, err := opened.Incident.Acknowledge(incidents.Actor{ID: "user:1", Name: "ana"}, []incidents.Target{ana}, now.Add(4*time.Minute))
 	if err != nil {
 		fmt.Println(err)

@@ -53,6 +53,9 @@ func (c *Change) refire(sig Signal, now time.Time) bool {
 	}
 	i.ResolveAt, i.UpdatedAt = nil, now
 	i.Refires++
+	if i.Held == "" {
+		c.unpause(now)
+	}
 	if i.worthTelling() {
 		c.sayAs(automatic, now, EventFlapping, fmt.Sprintf("Firing again, for the %s: %s (%s). It stays the same incident.", ordinal(i.Refires), sig.Title, sig.Severity))
 		c.Events[len(c.Events)-1].Detail = alertDetail(sig)

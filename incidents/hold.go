@@ -16,16 +16,27 @@ func (i Incident) Hold(why string, now time.Time) Change {
 }
 
 // Release ends what Hold began: a step that became due meanwhile is paged now.
-func (i Incident) Release(now time.Time) Change {
+func (i Incident) Release(r Roster, now time.Time) Change {
 	c := Change{Incident: i}
 	if i.State == Resolved || i.Held == "" {
 		return c
 	}
 	c.Incident.Held, c.Incident.UpdatedAt = "", now
 	c.say(now, EventReleased, "No longer held: %s. Paging goes on where it stood.", i.Held)
+	c.unpause(now)
 	if c.Incident.due(now) {
-		c.escalate(now)
+		c.escalate(r, now)
 	}
 	c.tellThreads(i, now)
 	return c
+}
+
+// unpause makes due now what came due while nothing could be done about it.
+func (c *Change) unpause(now time.Time) {
+	i := &c.Incident
+	for _, at := range []**time.Time{&i.NextEscalationAt, &i.FallbackAt, &i.ReturnAt, &i.RaiseAt} {
+		if *at != nil && (*at).Before(now) {
+			*at = &now
+		}
+	}
 }

@@ -59,7 +59,18 @@ type Incident struct {
 	ResolvedAt       *time.Time        `json:"resolvedAt"`
 	ResolvedBy       string            `json:"resolvedBy"`
 	UpdatedAt        time.Time         `json:"updatedAt"`
-	Trace            string            `json:"trace"` // W3C traceparent of the intake that opened it
+	Trace            string            `json:"trace"`         // W3C traceparent of the intake that opened it
+	Urgency          Urgency           `json:"urgency"`       // by whose rules people are called
+	Turn             int               `json:"turn"`          // how often paging has begun anew: reassigned, raised, or an acknowledgement ran out
+	PagedAs          string            `json:"pagedAs"`       // the policy that it was first paged by; providers know the incident by it
+	AssignedBy       string            `json:"assignedBy"`    // who assigned it last, "" where nobody did
+	ReturnAt         *time.Time        `json:"returnAt"`      // when the acknowledgement ends; nil is never
+	Snoozed          bool              `json:"snoozed"`       // somebody chose ReturnAt
+	RaiseAt          *time.Time        `json:"raiseAt"`       // when support hours begin, and with them high urgency
+	AutoResolveAt    *time.Time        `json:"autoResolveAt"` // when it is resolved if nobody does
+	ExhaustedAt      *time.Time        `json:"exhaustedAt"`   // since when the policy names nobody else
+	Awaited          []string          `json:"awaited"`       // who of a step that everyone has to acknowledge has not, by e-mail
+	Threads          []Target          `json:"-"`             // those paged so far whose channels keep a thread
 	// PostmortemRequired says why the incident has to be reviewed; nil where it has not.
 	PostmortemRequired *Requirement `json:"postmortemRequired,omitempty"`
 }
@@ -91,6 +102,12 @@ const (
 	EventReached      EventKind = "reached"       // a page was accepted after all
 	EventTargetBroken EventKind = "target_broken" // a target refuses pages for good
 	EventUndelivered  EventKind = "page_undelivered"
+
+	EventReassigned EventKind = "reassigned"
+	EventSnoozed    EventKind = "snoozed"
+	EventReturned   EventKind = "acknowledgement_ended" // nobody resolved it in time
+	EventUrgency    EventKind = "urgency_raised"
+	EventAudited    EventKind = "audited" // paging had come to a halt and was put right
 )
 
 // Event is one entry of the append-only timeline.
@@ -138,4 +155,6 @@ type Change struct {
 	Events      []Event
 	Pages       []Page
 	CancelPages bool
+	Keep        []string // people whose pages CancelPages leaves alone, by e-mail
+	Turns       []Turn   // taken in steps with the strategy RoundRobin
 }

@@ -134,7 +134,7 @@ func TestAnIncidentKeepsItsPromisesWhateverHappens(t *testing.T) {
 		sig := signal(genSeverity.Draw(t, "severity"), m.policy)
 		m.worst = sig.Severity
 		m.i = incidents.Incident{ID: "i1", State: incidents.Triggered, Severity: sig.Severity, Tenant: sig.Tenant}
-		m.apply(t, incidents.Open(sig, "i1", m.now))
+		m.apply(t, incidents.Open(sig, incidents.Roster{}, "i1", m.now))
 		who := incidents.Actor{ID: "user:1", Name: "ana"}
 		t.Repeat(map[string]func(*rapid.T){
 			"": m.check,
@@ -145,7 +145,7 @@ func TestAnIncidentKeepsItsPromisesWhateverHappens(t *testing.T) {
 				if m.i.NextEscalationAt != nil && m.now.Before(*m.i.NextEscalationAt) {
 					m.now = *m.i.NextEscalationAt
 				}
-				m.apply(t, m.i.Escalate(m.now))
+				m.apply(t, m.i.Escalate(incidents.Roster{}, m.now))
 			},
 			"an alert fires": func(t *rapid.T) {
 				if m.i.State == incidents.Resolved {
@@ -156,7 +156,7 @@ func TestAnIncidentKeepsItsPromisesWhateverHappens(t *testing.T) {
 				if sig.Severity.WorseThan(m.worst) {
 					m.worst = sig.Severity
 				}
-				m.apply(t, m.i.Join(sig, !m.firing[name], m.now))
+				m.apply(t, m.i.Join(sig, !m.firing[name], incidents.Roster{}, m.now))
 				m.firing[name] = true
 			},
 			"an alert ends": func(t *rapid.T) {
@@ -175,10 +175,10 @@ func TestAnIncidentKeepsItsPromisesWhateverHappens(t *testing.T) {
 				m.apply(t, m.i.Calm(m.targets(), m.now))
 			},
 			"maintenance begins": func(t *rapid.T) { m.apply(t, m.i.Hold("window", m.now)) },
-			"maintenance ends":   func(t *rapid.T) { m.apply(t, m.i.Release(m.now)) },
+			"maintenance ends":   func(t *rapid.T) { m.apply(t, m.i.Release(incidents.Roster{}, m.now)) },
 			"somebody escalates": func(t *rapid.T) {
 				held := m.i.Held != "" || m.i.State == incidents.Resolved || m.i.Policy.Empty()
-				c, err := m.i.EscalateNow(who, m.now)
+				c, err := m.i.EscalateNow(who, incidents.Roster{}, m.now)
 				if (err != nil) != held {
 					t.Fatalf("escalating a %s incident, held %q: %v", m.i.State, m.i.Held, err)
 				}
@@ -190,11 +190,11 @@ func TestAnIncidentKeepsItsPromisesWhateverHappens(t *testing.T) {
 				if m.i.FallbackAt != nil {
 					m.now = later(m.now, *m.i.FallbackAt)
 				}
-				m.apply(t, m.i.FallBack(incidents.Tally{}, m.now))
+				m.apply(t, m.i.FallBack(incidents.Tally{}, incidents.Roster{}, m.now))
 			},
 			"a page fails for good": func(t *rapid.T) {
 				p := incidents.Page{Action: incidents.ActionTrigger, Step: m.i.Step, Loop: m.i.Loop}
-				m.apply(t, m.i.Tried(p, true, true, incidents.Tally{Pages: 1, First: m.now}, m.now))
+				m.apply(t, m.i.Tried(p, true, true, incidents.Tally{Pages: 1, First: m.now}, incidents.Roster{}, m.now))
 			},
 			"pages are sent": func(*rapid.T) { m.pending = nil },
 			"somebody acknowledges": func(t *rapid.T) {

@@ -29,7 +29,7 @@ const (
 	PageCanceled PageState = "canceled"
 )
 
-// Page is one row of the outbox: one message to one target. (Incident, Action, Step, Loop, Target) is unique.
+// Page is one row of the outbox: one message to one target. (Incident, Action, Turn, Step, Loop, Target, Number) is unique.
 type Page struct {
 	ID        int64     `json:"id"`
 	Incident  string    `json:"incident"`
@@ -46,6 +46,10 @@ type Page struct {
 	Trace     string    `json:"trace"` // W3C traceparent of what caused it
 	Text      string    `json:"text"`  // of an update
 	Fallback  bool      `json:"fallback"`
+	Turn      int       `json:"turn"`   // Incident.Turn when it was made
+	Number    int       `json:"number"` // tells notices to one target apart; 0 where the policy names the target itself
+	Person    string    `json:"person"` // e-mail address of whom it calls, "" where the policy names the target itself
+	Method    string    `json:"method"` // of the person's, by its name
 }
 
 // Priorities of pages: what waits for less goes first.
@@ -71,6 +75,15 @@ func (p Page) Priority() int {
 		return PriorityFirst
 	}
 	return PriorityFurther
+}
+
+// due is when the page was to be sent at first, as far as it tells: a notice that a person's rules put off is not late before
+// its time. Where it is tried again that is when it was made.
+func (p Page) due() time.Time {
+	if p.Attempts <= 1 && p.NextAt.After(p.CreatedAt) {
+		return p.NextAt
+	}
+	return p.CreatedAt
 }
 
 // Attempt is one try at sending a page. Outcome is "" while in flight, which a crash leaves behind for all to see.

@@ -23,7 +23,7 @@ const (
 // PageObserver hears of every attempt. Implementations must not block.
 type PageObserver interface {
 	// Attempted tells of one attempt: its outcome ("sent", "retry", "failed" or "canceled"), how long the provider took
-	// and how long after the page was made the attempt ended.
+	// and how long after the page was due at first the attempt ended.
 	Attempted(provider string, action Action, outcome string, took, sinceCreated time.Duration)
 }
 

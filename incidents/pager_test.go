@@ -121,7 +121,7 @@ func (p *paging) open(id string, targets ...incidents.Target) incidents.Incident
 
 // opening is the change that opens an incident whose first step pages the targets.
 func opening(id string, targets ...incidents.Target) incidents.Change {
-	return incidents.Open(signal(incidents.Critical, policy(0, incidents.Step{Targets: targets})), id, time.Now())
+	return incidents.Open(signal(incidents.Critical, policy(0, incidents.Step{Targets: targets})), incidents.Roster{}, id, time.Now())
 }
 
 func slackTarget(name string) incidents.Target {
@@ -194,10 +194,10 @@ func TestATransientErrorIsRetriedForMoreThanAnHourThenFailsVisibly(t *testing.T)
 func TestAPermanentErrorFailsAtOnceAndTheNextStepStillFires(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *paging) {
 		p.email.answer = func(context.Context, int) error { return fault.New(fault.Invalid, "no such mailbox") }
-		c := incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"), incidents.Step{Delay: time.Minute, Targets: []incidents.Target{slackTarget("S")}})), "i1", time.Now())
+		c := incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"), incidents.Step{Delay: time.Minute, Targets: []incidents.Target{slackTarget("S")}})), incidents.Roster{}, "i1", time.Now())
 		p.Apply(c)
 		time.Sleep(time.Minute)
-		p.Apply(c.Incident.Escalate(time.Now()))
+		p.Apply(c.Incident.Escalate(incidents.Roster{}, time.Now()))
 		time.Sleep(time.Hour)
 		if p.email.count() != 1 || p.Page(t, 1).State != incidents.PageFailed {
 			t.Errorf("tried %d times, page %s; want once, failed", p.email.count(), p.Page(t, 1).State)
@@ -327,7 +327,7 @@ func TestASendThatDoesNotAnswerEndsBeforeItsLease(t *testing.T) {
 func TestADeadSendersPageIsSentWithin15Seconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := outboxtest.NewMemory()
-		m.Apply(incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"))), "i1", time.Now()))
+		m.Apply(incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"))), incidents.Roster{}, "i1", time.Now()))
 		if _, err := m.ClaimDue(t.Context(), 1, incidents.PageLease); err != nil { // the sender dies here
 			t.Fatal(err)
 		}
@@ -440,7 +440,7 @@ func TestTheTraceRunsFromIntakeToProvider(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *paging) {
 		sig := signal(incidents.Critical, policy(0, step(0, "ana")))
 		sig.Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-		p.Apply(incidents.Open(sig, "i1", time.Now()))
+		p.Apply(incidents.Open(sig, incidents.Roster{}, "i1", time.Now()))
 		synctest.Wait()
 		spans := recorder.Ended()
 		if len(spans) != 1 || spans[0].Name() != "page email" || spans[0].Parent().SpanID().String() != "00f067aa0ba902b7" {
@@ -541,14 +541,14 @@ func TestAStormArrivesAsOneMessage(t *testing.T) {
 // What is acknowledged, or held, between the claim and the send is left out of the message.
 func TestAHeldPageWaitsUntilTheHoldEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *paging) {
-		i := incidents.Open(signal(incidents.Critical, policy(0, incidents.Step{Delay: time.Minute, Targets: []incidents.Target{mail("ana")}})), "i1", time.Now()).Incident
+		i := incidents.Open(signal(incidents.Critical, policy(0, incidents.Step{Delay: time.Minute, Targets: []incidents.Target{mail("ana")}})), incidents.Roster{}, "i1", time.Now()).Incident
 		i = p.do(i.Hold("window", time.Now()))
 		time.Sleep(time.Hour)
-		i = p.do(i.Escalate(time.Now()))
+		i = p.do(i.Escalate(incidents.Roster{}, time.Now()))
 		if p.email.count() != 0 {
 			t.Fatal("somebody was paged while it is held")
 		}
-		p.do(i.Release(time.Now()))
+		p.do(i.Release(incidents.Roster{}, time.Now()))
 		time.Sleep(2 * time.Second)
 		if p.email.count() != 1 {
 			t.Errorf("%d pages after the hold", p.email.count())

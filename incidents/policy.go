@@ -9,13 +9,34 @@ type Policy struct {
 	Steps  []Step `json:"steps"`
 	// RepeatAfter is the time between a round's last step and the next round; zero means as RoundDelay says.
 	RepeatAfter time.Duration `json:"repeatAfter,omitempty"`
+	// AcknowledgeTimeout is how long an acknowledgement counts; zero is until the incident is resolved.
+	AcknowledgeTimeout time.Duration `json:"acknowledgeTimeout,omitempty"`
+	// AutoResolve is how long after paging began an incident is resolved that nobody has resolved; zero is never.
+	AutoResolve time.Duration `json:"autoResolve,omitempty"`
+	// LowUrgency says that incidents of low urgency page too, by people's rules for low urgency.
+	LowUrgency bool `json:"lowUrgency,omitempty"`
+	// Support is when the service is looked after, as its definition says; nil is always.
+	Support *Support `json:"support,omitempty"`
 }
+
+// Strategy is whom of a step's targets are paged.
+type Strategy string
+
+// The strategies.
+const (
+	PageAll    Strategy = ""            // all of them
+	RoundRobin Strategy = "round_robin" // one, whose turn it is; the next one for the next incident
+)
 
 // Step pages its targets Delay after the step before it was paged; the first step Delay after the incident opened.
 type Step struct {
 	Delay    time.Duration `json:"delay"`
 	Targets  []Target      `json:"targets"`
 	Fallback *Fallback     `json:"fallback,omitempty"`
+	Strategy Strategy      `json:"strategy,omitempty"`
+	// Everyone says that each person of the step is paged until that person has acknowledged: one acknowledgement stops the
+	// escalation and who gave it is not paged further, but the others are.
+	Everyone bool `json:"everyone,omitempty"`
 }
 
 // Fallback says who is paged where none of a step's targets has accepted its page After the step was paged, or as soon
@@ -25,8 +46,13 @@ type Fallback struct {
 	Targets []Target      `json:"targets"`
 }
 
-// Target is one destination; exactly one provider is set. Secrets are references, never values.
+// Target is one destination; exactly one provider, user or schedule is set. Secrets are references, never values.
 type Target struct {
+	// User is a person's e-mail address, and Schedule the name of one. Whom they mean is found out at the moment of paging,
+	// see Roster; no page goes to such a target itself.
+	User     string `json:"user,omitempty" yaml:"user,omitempty"`
+	Schedule string `json:"schedule,omitempty" yaml:"schedule,omitempty"`
+
 	PagerDuty  *PagerDutyTarget  `json:"pagerduty,omitempty" yaml:"pagerduty,omitempty"`
 	Slack      *SlackTarget      `json:"slack,omitempty" yaml:"slack,omitempty"`
 	Teams      *TeamsTarget      `json:"teams,omitempty" yaml:"teams,omitempty"`

@@ -18,7 +18,7 @@ func story(t *testing.T) (incidents.Incident, []incidents.Event, []incidents.Att
 	t.Helper()
 	sig := signal(incidents.Critical, policy(1, step(0, "ana"), step(5*time.Minute, "bo")))
 	sig.Title, sig.Summary = "Orders of acme | fail <fast>", "Error budget burns 14.4 times too fast."
-	c := incidents.Open(sig, "i1", t0)
+	c := incidents.Open(sig, incidents.Roster{}, "i1", t0)
 	c.Incident.Number = 12
 	events := c.Events
 	sent := func(at time.Duration, page incidents.Page, outcome, why string, number int) incidents.Attempt {
@@ -60,7 +60,7 @@ func TestPostmortemDraft(t *testing.T) {
 
 func TestPostmortemOfAnOpenIncidentSaysWhatIsNotKnown(t *testing.T) {
 	t.Parallel()
-	c := incidents.Open(signal(incidents.Critical, incidents.Policy{}), "i1", t0)
+	c := incidents.Open(signal(incidents.Critical, incidents.Policy{}), incidents.Roster{}, "i1", t0)
 	golden(t, "testdata/postmortem_open.md", incidents.Postmortem(c.Incident, c.Events, nil, incidents.Impact{}, t0.Add(time.Hour)))
 }
 
@@ -86,8 +86,8 @@ func FuzzPostmortemStaysOneDocument(f *testing.F) {
 	f.Fuzz(func(t *testing.T, title, note string) {
 		sig := signal(incidents.Critical, incidents.Policy{})
 		sig.Title = title
-		c := incidents.Open(sig, "i1", t0)
-		plain := incidents.Open(signal(incidents.Critical, incidents.Policy{}), "i1", t0)
+		c := incidents.Open(sig, incidents.Roster{}, "i1", t0)
+		plain := incidents.Open(signal(incidents.Critical, incidents.Policy{}), incidents.Roster{}, "i1", t0)
 		n, err := c.Incident.Note(incidents.Actor{ID: "user:1", Name: note}, "x"+note, t0)
 		if err != nil {
 			t.Skip("too long a note")

@@ -13,7 +13,7 @@ type Tally struct {
 	Open     int // waiting or under way
 	// Of the whole incident:
 	Reached bool      // some page was accepted
-	Untried int       // pages without a first answer
+	Untried int       // pages that are due and have no first answer
 	Pages   int       // all of them
 	First   time.Time // when the first was made
 }
@@ -24,7 +24,7 @@ const reachGrace = 30 * time.Second
 // Tried tells the incident what became of one of its trigger pages, the tally counting it already: failed is a failure
 // that may pass, final one that does not. Where no target of the last step can be reached any more its fallback is paged,
 // or the next step, without waiting; where nobody at all was reached the timeline says so.
-func (i Incident) Tried(p Page, failed, final bool, t Tally, now time.Time) Change {
+func (i Incident) Tried(p Page, failed, final bool, t Tally, r Roster, now time.Time) Change {
 	c := Change{Incident: i}
 	if p.Action != ActionTrigger || i.State == Resolved {
 		return c
@@ -37,8 +37,8 @@ func (i Incident) Tried(p Page, failed, final bool, t Tally, now time.Time) Chan
 		c.Incident.UnreachableSince = &now
 		c.say(now, EventUnreachable, "NOBODY IS REACHED: of %s so far, none was accepted. Tell people by other means.", count(t.Pages, "page"))
 	}
-	if final && p.Step == i.Step && p.Loop == i.Loop && t.Accepted == 0 && t.Open == 0 {
-		c.hurry(now)
+	if final && p.Turn == i.Turn && p.Step == i.Step && p.Loop == i.Loop && t.Accepted == 0 && t.Open == 0 {
+		c.hurry(r, now)
 	}
 	if len(c.Events) > 0 {
 		c.Incident.UpdatedAt = now
@@ -49,47 +49,67 @@ func (i Incident) Tried(p Page, failed, final bool, t Tally, now time.Time) Chan
 
 // hurry pages whoever comes next, because all that were paged last have failed for good. It never begins another round:
 // a policy whose targets all refuse would page them without a pause.
-func (c *Change) hurry(now time.Time) {
+func (c *Change) hurry(r Roster, now time.Time) {
 	i := &c.Incident
 	switch {
-	case i.State != Triggered || i.Held != "" || i.ResolveAt != nil:
+	case !i.pages():
 	case i.FallbackAt != nil:
-		c.fallBack("all of its pages have failed", now)
+		c.fallBack("all of its pages have failed", r, now)
 	case i.NextEscalationAt != nil && i.Step < len(i.Policy.Steps):
 		c.say(now, EventNote, "All pages of step %d have failed, so the next step does not wait.", i.Step)
 		i.NextEscalationAt = &now
-		c.escalate(now)
+		c.escalate(r, now)
 	}
 }
 
 // FallBack pages the fallback of the last step when FallbackAt has come and nobody has accepted that step's pages;
 // somebody having done so ends the wait. Otherwise the Change is empty.
-func (i Incident) FallBack(t Tally, now time.Time) Change {
+func (i Incident) FallBack(t Tally, r Roster, now time.Time) Change {
 	c := Change{Incident: i}
 	switch {
-	case i.State != Triggered || i.FallbackAt == nil || i.FallbackAt.After(now) || i.Held != "" || i.ResolveAt != nil:
+	case !i.pages() || i.FallbackAt == nil || i.FallbackAt.After(now):
 		return c
 	case t.Accepted > 0:
 		c.Incident.FallbackAt = nil
 		return c
 	}
-	c.fallBack("nobody has accepted its pages", now)
+	c.fallBack("nobody has accepted its pages", r, now)
 	c.Incident.UpdatedAt = now
 	c.tellThreads(i, now)
 	return c
 }
 
-func (c *Change) fallBack(why string, now time.Time) {
+// fallBack pages the fallback of the last step, and where nobody of it can be called the next step.
+func (c *Change) fallBack(why string, r Roster, now time.Time) {
 	i := &c.Incident
 	i.FallbackAt = nil
 	if i.Step < 1 || i.Step > len(i.Policy.Steps) || i.Policy.Steps[i.Step-1].Fallback == nil {
 		return
 	}
-	var names []string
-	for _, t := range i.Policy.Steps[i.Step-1].Fallback.Targets {
-		p := i.page(ActionTrigger, t, i.Step, i.Loop, now)
-		p.Fallback = true
-		names, c.Pages = append(names, t.String()), append(c.Pages, p)
+	if !c.pageFallback(why, r, now) && i.Step < len(i.Policy.Steps) && i.NextEscalationAt != nil {
+		i.NextEscalationAt = &now
+		c.escalate(r, now)
 	}
-	c.say(now, EventFallback, "%s: %s; paging its fallback: %s.", i.place(), why, strings.Join(names, "; "))
+}
+
+// pageFallback pages the fallback of the last step and reports whether anybody of it can be called.
+func (c *Change) pageFallback(why string, r Roster, now time.Time) bool {
+	i := &c.Incident
+	made := &call{}
+	for _, t := range i.Policy.Steps[i.Step-1].Fallback.Targets {
+		made.add(*i, t, r, now)
+	}
+	for n := range made.pages {
+		made.pages[n].Fallback = true
+		if made.pages[n].Person != "" {
+			made.pages[n].Number += fallbackNumber
+		}
+	}
+	c.missing(made, false, false, now)
+	if !made.reaches() {
+		return false
+	}
+	c.take(made)
+	c.say(now, EventFallback, "%s: %s; paging its fallback: %s.", i.place(), why, strings.Join(made.names, "; "))
+	return true
 }

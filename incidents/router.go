@@ -27,10 +27,11 @@ type AlertFacts struct {
 // Router turns alerts into signals by the definitions: which incident an alert belongs to, how bad it is and who is
 // paged. Its zero value works: then nobody is paged.
 type Router struct {
-	Policies      map[string]Policy // by name
-	SLOPolicy     map[string]string // SLO id to policy name
-	ServicePolicy map[string]string // service to policy name
-	Default       string            // policy name where none of the others says one
+	Policies      map[string]Policy   // by name
+	SLOPolicy     map[string]string   // SLO id to policy name
+	ServicePolicy map[string]string   // service to policy name
+	Default       string              // policy name where none of the others says one
+	Support       map[string]*Support // by service, of those that are not looked after always
 	// BudgetBy has each SLO's budget labels. Alerts of an SLO that stands here are grouped by exactly these; those of
 	// any other by all labels that do not belong to the alert itself.
 	BudgetBy map[string][]string
@@ -72,6 +73,7 @@ func (r Router) Signal(a AlertFacts, now time.Time) Signal {
 	title, summary := words(a)
 	route := r.route(a)
 	policy, _ := r.policy(a, route, slo, service)
+	policy.Support = r.Support[service]
 	return Signal{
 		Fingerprint: a.Fingerprint, Tenant: a.Tenant, GroupKey: r.groupKey(a, route), Title: title, Summary: summary,
 		Severity: severity(a, route), Service: service, SLO: slo, Labels: maps.Clone(a.Labels),

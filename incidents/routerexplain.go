@@ -17,15 +17,19 @@ func (r Router) Explain(a AlertFacts) []string {
 	said := []string{"opens or joins the incident with group key " + r.groupKey(a, route) + windowWords(route.Window)}
 	worst := severity(a, route)
 	said = append(said, fmt.Sprintf("severity %s, from %s", worst, severitySource(a, route)))
-	if !worst.Pages() {
+	policy, by := r.policy(a, route, slo, service)
+	policy.Support = r.Support[service]
+	if !worst.Pages() && !policy.LowUrgency && !policy.raised() {
 		return append(said, fmt.Sprintf("pages nobody, because %s does not page; only critical and error do", worst))
 	}
-	policy, by := r.policy(a, route, slo, service)
 	if by == "" {
 		return append(said, "pages nobody, because no route names a defined policy, nor do the alert, its SLO and its service, "+
 			"and there is no default")
 	}
 	said = append(said, fmt.Sprintf("pages policy %s, named by %s", policy.Name, by))
+	if words := urgencyWords(policy, worst); words != "" {
+		said = append(said, words)
+	}
 	at := time.Duration(0)
 	for i, step := range policy.Steps {
 		at += step.Delay
@@ -79,4 +83,28 @@ func targetWords(targets []Target) string {
 		}
 	}
 	return strings.Join(kinds, ", ")
+}
+
+// raised reports whether support hours make incidents of any severity page at some time.
+func (p Policy) raised() bool {
+	return p.Support != nil && (p.Support.Inside == HighUrgency || p.Support.Outside == HighUrgency)
+}
+
+// urgencyWords says by whose rules people are called where that is not as usual, "" where it is.
+func urgencyWords(p Policy, s Severity) string {
+	switch {
+	case p.Support != nil:
+		return fmt.Sprintf("of %s urgency within the service's support hours, of %s urgency outside",
+			orBySeverity(p.Support.Inside, s), orBySeverity(p.Support.Outside, s))
+	case !s.Pages():
+		return "of low urgency: people are called by their rules for that"
+	}
+	return ""
+}
+
+func orBySeverity(u Urgency, s Severity) Urgency {
+	if u != "" {
+		return u
+	}
+	return Policy{}.Urgency(s, time.Time{})
 }

@@ -58,7 +58,7 @@ func TestPagingKeepsItsPromisesInASimulatedWorld(t *testing.T) {
 		total.add(w)
 	}
 	t.Log(total)
-	if total.sent == 0 || total.crashes == 0 || total.acks == 0 || total.repeated == 0 || total.bundled == 0 {
+	if total.sent == 0 || total.crashes == 0 || total.acks == 0 || total.repeated == 0 || total.bundled == 0 || total.anew == 0 || total.later == 0 {
 		t.Error("the simulation simulated nothing")
 	}
 }
@@ -86,7 +86,7 @@ func keptSeeds(t *testing.T) (seeds []uint64) {
 
 // tallyOfWorlds says what was simulated.
 type tallyOfWorlds struct {
-	worlds, incidents, pages, sent, repeated, bundled, crashes, acks int
+	worlds, incidents, pages, sent, repeated, bundled, crashes, acks, anew, later int
 }
 
 func (s *tallyOfWorlds) add(w *world) {
@@ -104,11 +104,13 @@ func (s *tallyOfWorlds) add(w *world) {
 	s.bundled += len(w.bundled)
 	s.crashes += int(w.crashes.Load())
 	s.acks += w.acks
+	s.anew += w.anew
+	s.later += w.later
 }
 
 func (s tallyOfWorlds) String() string {
-	return fmt.Sprintf("%d worlds of %s: %d incidents, %d pages, %d sent, %d of them again after a fault, %d in bundles, %d crashes, %d acknowledgements",
-		s.worlds, simulated, s.incidents, s.pages, s.sent, s.repeated, s.bundled, s.crashes, s.acks)
+	return fmt.Sprintf("%d worlds of %s: %d incidents, %d pages, %d sent, %d of them again after a fault, %d in bundles, %d crashes, %d acknowledgements, paged anew %d times, %d later notices",
+		s.worlds, simulated, s.incidents, s.pages, s.sent, s.repeated, s.bundled, s.crashes, s.acks, s.anew, s.later)
 }
 
 // world is one simulated operation.
@@ -122,6 +124,9 @@ type world struct {
 	open     map[string]string   // incident by group
 	alerts   map[string][]string // firing ones by incident
 	policies []incidents.Policy
+	staff    map[string]incidents.Person
+	turns    map[incidents.TurnOf]int    // of the storage, guarded by tx
+	policyOf map[string]incidents.Policy // by incident and turn, guarded by tx
 	acks     int
 	over     atomic.Bool // the faults are
 
@@ -132,6 +137,9 @@ type world struct {
 	blind    map[string]time.Time
 	troubled map[int64]bool // attempts whose end could not be written down at once
 	problems []string
+	turned   map[string]time.Time // when paging of an incident began anew
+	anew     int                  // how often it did
+	later    int                  // notices that were sent long after the first
 
 	replicas [2]atomic.Pointer[replicaOf]
 	crashes  atomic.Int64
@@ -161,7 +169,11 @@ func newWorld(seed uint64) *world {
 	w := &world{
 		seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), store: outboxtest.NewMemory(), open: map[string]string{},
 		alerts: map[string][]string{}, trouble: map[string]trouble{}, received: map[int64]int{}, bundled: map[string]int{}, blind: map[string]time.Time{},
-		troubled: map[int64]bool{},
+		troubled: map[int64]bool{}, staff: map[string]incidents.Person{}, policyOf: map[string]incidents.Policy{}, turned: map[string]time.Time{},
+	}
+	w.store.Roster, w.store.Taken = w.rosterAt, w.took
+	for _, email := range simPeople {
+		w.staff[email] = w.somebody(email)
 	}
 	for n := range 3 {
 		w.policies = append(w.policies, w.policy(n))
@@ -177,16 +189,17 @@ func (w *world) policy(n int) incidents.Policy {
 			st.Delay = 0
 		}
 		for k := range 1 + w.rng.IntN(2) {
-			st.Targets = append(st.Targets, w.target(fmt.Sprintf("s%d-%d", s, k)))
+			st.Targets = append(st.Targets, w.anybody(fmt.Sprintf("s%d-%d", s, k)))
 		}
 		if w.rng.IntN(3) == 0 {
-			st.Fallback = &incidents.Fallback{After: time.Duration(15+w.rng.IntN(300)) * time.Second, Targets: []incidents.Target{w.target(fmt.Sprintf("f%d", s))}}
+			st.Fallback = &incidents.Fallback{After: time.Duration(15+w.rng.IntN(300)) * time.Second, Targets: []incidents.Target{w.anybody(fmt.Sprintf("f%d", s))}}
 		}
 		p.Steps = append(p.Steps, st)
 	}
 	if p.Repeat < 0 && p.Steps[0].Delay == 0 && len(p.Steps) == 1 {
 		p.Repeat = 1
 	}
+	w.spice(&p)
 	return p
 }
 
@@ -221,6 +234,9 @@ func (w *world) run(t *testing.T) {
 	for end := time.Now().Add(simulated); time.Now().Before(end); {
 		time.Sleep(time.Duration(w.rng.ExpFloat64() * float64(4*time.Minute)))
 		w.happen()
+		if w.rng.IntN(40) == 0 {
+			w.audit()
+		}
 	}
 	w.calmDown()
 	time.Sleep(4 * time.Hour)
@@ -322,10 +338,16 @@ func (r *replicaOf) strike(i incidents.Incident, now time.Time) (incidents.Chang
 		return incidents.Change{Incident: i}, errAway
 	case passed(i.ResolveAt, now):
 		return i.Calm(r.w.paged(i), now), nil
+	case passed(i.AutoResolveAt, now):
+		return i.Expire(r.w.paged(i), now), nil
+	case i.State == incidents.Acknowledged:
+		return i.Return(r.w.rosterAt(now), now), nil
 	case passed(i.FallbackAt, now):
-		return i.FallBack(r.w.tally(i), now), nil
+		return i.FallBack(r.w.tally(i), r.w.rosterAt(now), now), nil
+	case passed(i.RaiseAt, now):
+		return i.SupportBegins(r.w.rosterAt(now), now), nil
 	}
-	return i.Escalate(now), nil
+	return i.Escalate(r.w.rosterAt(now), now), nil
 }
 
 func passed(at *time.Time, now time.Time) bool { return at != nil && !at.After(now) }
@@ -345,9 +367,10 @@ func (w *world) due() (ids []string, next time.Time) {
 		if err != nil || i.State == incidents.Resolved {
 			continue
 		}
-		for n, at := range []*time.Time{i.ResolveAt, i.FallbackAt, i.NextEscalationAt} {
+		for n, at := range []*time.Time{i.ResolveAt, i.AutoResolveAt, i.ReturnAt, i.FallbackAt, i.RaiseAt, i.NextEscalationAt} {
+			paused := i.Held != "" || i.ResolveAt != nil
 			switch {
-			case at == nil, n > 0 && (i.State != incidents.Triggered || i.Held != "" || i.ResolveAt != nil):
+			case at == nil, n > 1 && paused, n == 2 && i.State != incidents.Acknowledged, n > 2 && i.State != incidents.Triggered:
 			case passed(at, now):
 				ids = append(ids, id)
 			case at.Before(next):
@@ -367,10 +390,11 @@ func (w *world) change(id string, f func(incidents.Incident, time.Time) (inciden
 		return
 	}
 	c, err := f(i, time.Now())
-	if err != nil || (len(c.Events) == 0 && len(c.Pages) == 0 && !c.CancelPages && c.Incident.FallbackAt == i.FallbackAt) {
+	if err != nil || (len(c.Events) == 0 && len(c.Pages) == 0 && !c.CancelPages && c.Incident.FallbackAt == i.FallbackAt && c.Incident.RaiseAt == i.RaiseAt) {
 		return
 	}
 	w.store.Apply(c)
+	w.note(c, i.Turn, time.Now())
 	w.wakeAll()
 }
 
@@ -394,7 +418,7 @@ func (w *world) tally(i incidents.Incident) (t incidents.Tally) {
 		if t.Pages++; t.First.IsZero() {
 			t.First = p.CreatedAt
 		}
-		last := p.Step == i.Step && p.Loop == i.Loop
+		last := p.Turn == i.Turn && p.Step == i.Step && p.Loop == i.Loop
 		switch p.State {
 		case incidents.PageSent:
 			t.Reached = true
@@ -405,7 +429,7 @@ func (w *world) tally(i incidents.Incident) (t incidents.Tally) {
 			if last {
 				t.Open++
 			}
-			if p.Attempts == 0 {
+			if p.Attempts == 0 && !p.NextAt.After(time.Now()) {
 				t.Untried++
 			}
 		}
@@ -431,6 +455,12 @@ func (w *world) happen() {
 		}
 	case n < 58:
 		w.end(w.anyOpen())
+	case n < 60:
+		w.reassign()
+	case n < 62:
+		w.snooze()
+	case n < 65:
+		w.acknowledgeAs()
 	case n < 66:
 		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) {
 			return i.Acknowledge(ana, w.paged(i), now)
@@ -440,11 +470,15 @@ func (w *world) happen() {
 			return i.Resolve(ana, "fixed", w.paged(i), now)
 		})
 	case n < 73:
-		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.EscalateNow(ana, now) })
+		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) {
+			return i.EscalateNow(ana, w.rosterAt(now), now)
+		})
 	case n < 77:
 		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Hold("window", now), nil })
 	case n < 82:
-		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(now), nil })
+		w.people(func(i incidents.Incident, now time.Time) (incidents.Change, error) {
+			return i.Release(w.rosterAt(now), now), nil
+		})
 	case n < 88:
 		w.replicas[r.IntN(2)].Load().kill()
 	case n < 91:
@@ -531,7 +565,7 @@ func (w *world) fire(group, alert string) {
 				w.alerts[id] = append(w.alerts[id], alert)
 			}
 			w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) {
-				return i.Join(sig, isNew, now), nil
+				return i.Join(sig, isNew, w.rosterAt(now), now), nil
 			})
 			return
 		}
@@ -539,7 +573,9 @@ func (w *world) fire(group, alert string) {
 	id := fmt.Sprintf("i%d", len(w.ids)+1)
 	w.tx.Lock()
 	w.ids = append(w.ids, id)
-	w.store.Apply(incidents.Open(sig, id, time.Now()))
+	opened := incidents.Open(sig, w.rosterAt(time.Now()), id, time.Now())
+	w.store.Apply(opened)
+	w.note(opened, 0, time.Now())
 	w.tx.Unlock()
 	w.wakeAll()
 	w.open[group], w.alerts[id] = id, []string{alert}
@@ -572,12 +608,14 @@ func (w *world) calmDown() {
 	}
 	time.Sleep(2 * time.Hour)
 	for _, id := range w.known() {
-		w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) { return i.Release(now), nil })
+		w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) {
+			return i.Release(w.rosterAt(now), now), nil
+		})
 	}
 	time.Sleep(time.Hour)
 	for _, id := range w.known() {
 		w.change(id, func(i incidents.Incident, now time.Time) (incidents.Change, error) {
-			if w.rng.IntN(2) == 0 && i.State == incidents.Triggered {
+			if w.rng.IntN(2) == 0 && i.State == incidents.Triggered && i.Policy.AcknowledgeTimeout == 0 {
 				return i.Acknowledge(ana, w.paged(i), now)
 			}
 			return i.Resolve(ana, "", w.paged(i), now)
@@ -756,13 +794,23 @@ func (w *world) receive(n incidents.Notification) {
 		w.bundled[i.ID+" "+n.Page.Target.Key()]++
 	}
 	blind := time.Since(w.blind[n.Page.Incident]) < 10*time.Second
+	anew := w.turned[n.Page.Incident]
+	if n.Page.Number > 1 {
+		w.later++
+	}
 	w.mu.Unlock()
+	if n.Page.NextAt.After(time.Now()) {
+		w.problem("%s: page %d was sent %s before it was due", n.Page.Incident, n.Page.ID, time.Until(n.Page.NextAt))
+	}
+	if len(n.Bundle) == 0 && n.Page.Turn != n.Incident.Turn && n.Page.Action == incidents.ActionTrigger && !blind && anew.Before(time.Now()) {
+		w.problem("%s: page %d of turn %d was sent in turn %d", n.Page.Incident, n.Page.ID, n.Page.Turn, n.Incident.Turn)
+	}
 	for _, of := range append([]incidents.Incident{n.Incident}, n.Bundle...) {
 		i, err := w.store.Current(context.Background(), of.ID)
 		if err != nil || n.Page.Action != incidents.ActionTrigger || blind {
 			continue
 		}
-		if i.State == incidents.Acknowledged && i.AcknowledgedAt.Before(time.Now()) {
+		if i.State == incidents.Acknowledged && i.AcknowledgedAt.Before(time.Now()) && !slices.Contains(i.Awaited, n.Page.Person) {
 			w.problem("%s: step %d of round %d was sent %s after somebody had acknowledged", i.ID, n.Page.Step, n.Page.Loop, time.Since(*i.AcknowledgedAt))
 		}
 		if i.Held != "" && i.UpdatedAt.Before(time.Now().Add(-time.Second)) {
@@ -781,6 +829,7 @@ func (w *world) check() {
 		pages[p.Incident] = append(pages[p.Incident], p)
 		w.checkPage(p)
 	}
+	w.audit()
 	events := map[string][]incidents.Event{}
 	for _, e := range w.store.Timeline() {
 		events[e.Incident] = append(events[e.Incident], e)
@@ -793,6 +842,7 @@ func (w *world) check() {
 		}
 		w.checkSteps(i, events[id])
 		w.checkReached(i, pages[id], events[id])
+		w.checkCalled(i, pages[id], events[id])
 	}
 }
 
@@ -829,28 +879,52 @@ func (w *world) checkPage(p incidents.Page) {
 	}
 }
 
-// checkSteps holds an incident's escalations to the policy: every step once in a round, in order, and none early.
+// checkSteps holds an incident's escalations to the policy: every step once in a round, in order, and none early. Where
+// paging began anew, the step that was paged last comes again, or the first one of another policy.
 func (w *world) checkSteps(i incidents.Incident, events []incidents.Event) {
-	step, loop, at := 0, 0, time.Time{}
+	var last stepTaken
 	forced := false
 	for _, e := range events {
 		s, isStep := e.Detail["step"].(int)
-		l, _ := e.Detail["loop"].(int)
 		switch {
-		case e.Kind == incidents.EventEscalated && !isStep, e.Kind == incidents.EventNote, e.Kind == incidents.EventFallback:
+		case e.Kind == incidents.EventNobody && isStep, e.Kind == incidents.EventEscalated && isStep:
+			l, _ := e.Detail["loop"].(int)
+			turn, _ := e.Detail["turn"].(int)
+			now := stepTaken{s, l, turn, e.At, e.Kind}
+			switch same := now.place() == last.place(); {
+			case same && e.Kind == incidents.EventNobody: // of its fallback, so that the next step does not wait
+				forced = true
+				continue
+			case same && last.kind == incidents.EventNobody: // the others of it
+			default:
+				w.checkStep(i, last, now, forced)
+			}
+			last, forced = now, e.Kind == incidents.EventNobody
+		case e.Kind == incidents.EventEscalated, e.Kind == incidents.EventNote, e.Kind == incidents.EventFallback:
 			forced = true // by people, or because all pages of the step had failed
-		case e.Kind == incidents.EventEscalated:
-			next := s == step+1 && l == loop
-			round := s == 1 && l == loop+1 && step == len(i.Policy.Steps)
-			if !next && !round {
-				w.problem("%s: after step %d of round %d came step %d of round %d", i.ID, step, loop, s, l)
-			}
-			delay := i.Policy.Steps[s-1].Delay
-			if !at.IsZero() && !forced && e.At.Before(at.Add(delay)) {
-				w.problem("%s: step %d of round %d came %s after the step before, want %s", i.ID, s, l, e.At.Sub(at), delay)
-			}
-			step, loop, at, forced = s, l, e.At, false
 		}
+	}
+}
+
+type stepTaken struct {
+	step, loop, turn int
+	at               time.Time
+	kind             incidents.EventKind
+}
+
+func (s stepTaken) place() [3]int { return [3]int{s.step, s.loop, s.turn} }
+
+func (w *world) checkStep(i incidents.Incident, last, now stepTaken, forced bool) {
+	p := w.policyOf[turnKey(i.ID, now.turn)]
+	next := now.step == last.step+1 && now.loop == last.loop
+	round := now.step == 1 && now.loop == last.loop+1 && last.step == len(p.Steps)
+	anew := now.turn != last.turn && (now.step == 1 || now.step == last.step && now.loop == last.loop)
+	if now.turn != last.turn && !anew || now.turn == last.turn && !next && !round {
+		w.problem("%s: after step %d of round %d, turn %d, came step %d of round %d, turn %d", i.ID, last.step, last.loop, last.turn, now.step, now.loop, now.turn)
+		return
+	}
+	if delay := p.Steps[now.step-1].Delay; !last.at.IsZero() && !anew && !forced && now.at.Before(last.at.Add(delay)) {
+		w.problem("%s: step %d of round %d came %s after the step before, want %s", i.ID, now.step, now.loop, now.at.Sub(last.at), delay)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/mail"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,19 +27,37 @@ const (
 	MinFallback     = 15 * time.Second
 	DefaultFallback = 2 * time.Minute
 	MaxFallback     = 10 * time.Minute
+
+	// How long an acknowledgement counts, and how long an incident stays open, where a policy bounds that.
+	MinTimeout     = time.Minute
+	MaxAutoResolve = 30 * 24 * time.Hour
 )
 
 type policySpec struct {
 	Repeat      int               `yaml:"repeat"`
 	RepeatAfter manifest.Duration `yaml:"repeatAfter"`
 	Steps       []stepSpec        `yaml:"steps"`
+
+	AcknowledgeTimeout manifest.Duration `yaml:"acknowledgeTimeout"`
+	AutoResolve        manifest.Duration `yaml:"autoResolve"`
+	LowUrgency         string            `yaml:"lowUrgency"`
 }
 
 type stepSpec struct {
 	Delay    manifest.Duration `yaml:"delay"`
 	Targets  []Target          `yaml:"targets"`
 	Fallback *fallbackSpec     `yaml:"fallback"`
+
+	Strategy    string `yaml:"strategy"`
+	Acknowledge string `yaml:"acknowledge"`
 }
+
+// The words of a policy and its steps. Where nothing is written the first of each counts.
+const (
+	lowSilent, lowPages       = "silent", "page"
+	pageEach, pageOne         = "all", string(RoundRobin)
+	oneIsEnough, everyoneMust = "anyone", "everyone"
+)
 
 type fallbackSpec struct {
 	After   manifest.Duration `yaml:"after"`
@@ -53,15 +72,26 @@ func (s stepSpec) fallback() *Fallback {
 	return &Fallback{After: cmp.Or(s.Fallback.After.Std(), DefaultFallback), Targets: s.Fallback.Targets}
 }
 
+func (s stepSpec) strategy() Strategy {
+	if s.Strategy == pageOne {
+		return RoundRobin
+	}
+	return PageAll
+}
+
 // ReadPolicy reads an EscalationPolicy document and names every problem in it with its line.
 func ReadPolicy(d manifest.Document) (Policy, manifest.Problems) {
 	var spec policySpec
 	r := policyReader{doc: d, problems: d.DecodeSpec(&spec)}
-	p := Policy{Name: d.Metadata.Name, Repeat: spec.Repeat, RepeatAfter: spec.RepeatAfter.Std()}
+	p := Policy{Name: d.Metadata.Name, Repeat: spec.Repeat, RepeatAfter: spec.RepeatAfter.Std(),
+		AcknowledgeTimeout: spec.AcknowledgeTimeout.Std(), AutoResolve: spec.AutoResolve.Std(), LowUrgency: spec.LowUrgency == lowPages}
 	if spec.Repeat < -1 || spec.Repeat > MaxRepeat {
 		r.bad("spec.repeat", "is %d; write how many further rounds to page, 0 to %d, or -1 for ever", spec.Repeat, MaxRepeat)
 	}
 	r.delay("spec.repeatAfter", spec.RepeatAfter)
+	r.timeout("spec.acknowledgeTimeout", spec.AcknowledgeTimeout, MaxDelay)
+	r.timeout("spec.autoResolve", spec.AutoResolve, MaxAutoResolve)
+	r.word("spec.lowUrgency", spec.LowUrgency, lowSilent, lowPages)
 	switch n := len(spec.Steps); {
 	case n == 0:
 		r.bad("spec.steps", "is missing; a policy needs at least one step")
@@ -70,7 +100,8 @@ func ReadPolicy(d manifest.Document) (Policy, manifest.Problems) {
 	}
 	for i, s := range spec.Steps {
 		r.step(fmt.Sprintf("spec.steps.%d", i), s)
-		p.Steps = append(p.Steps, Step{Delay: s.Delay.Std(), Targets: s.Targets, Fallback: s.fallback()})
+		p.Steps = append(p.Steps, Step{Delay: s.Delay.Std(), Targets: s.Targets, Fallback: s.fallback(),
+			Strategy: s.strategy(), Everyone: s.Acknowledge == everyoneMust})
 	}
 	return p, r.problems
 }
@@ -91,7 +122,39 @@ func (r *policyReader) delay(path string, d manifest.Duration) {
 	}
 }
 
+// timeout checks a time after which something happens, which does not where it is left out.
+func (r *policyReader) timeout(path string, d manifest.Duration, most time.Duration) {
+	if d.Std() != 0 && (d.Std() < MinTimeout || d.Std() > most) {
+		r.bad(path, "is %s; write %s to %s, or leave it out for never", d, manifest.Duration(MinTimeout), manifest.Duration(most))
+	}
+}
+
+func (r *policyReader) word(path, got string, known ...string) {
+	if got != "" && !slices.Contains(known, got) {
+		r.bad(path, "%q is not known; write one of %s", clip(got, 80), strings.Join(known, ", "))
+	}
+}
+
+// taking checks whom of a step's targets are paged, and who of them has to acknowledge.
+func (r *policyReader) taking(path string, s stepSpec) {
+	r.word(path+".strategy", s.Strategy, pageEach, pageOne)
+	r.word(path+".acknowledge", s.Acknowledge, oneIsEnough, everyoneMust)
+	if s.strategy() == RoundRobin && len(s.Targets) == 1 {
+		r.bad(path+".strategy", "takes turns among at least two targets, and the step has one")
+	}
+	if s.Acknowledge != everyoneMust {
+		return
+	}
+	switch {
+	case s.strategy() == RoundRobin:
+		r.bad(path+".acknowledge", "does not go with strategy %s, which pages one target; keep one of the two", pageOne)
+	case !slices.ContainsFunc(s.Targets, Target.Indirect):
+		r.bad(path+".acknowledge", "needs a target that is a user or a schedule, since only people acknowledge")
+	}
+}
+
 func (r *policyReader) step(path string, s stepSpec) {
+	r.taking(path, s)
 	r.delay(path+".delay", s.Delay)
 	seen := map[string]string{}
 	r.targets(path+".targets", s.Targets, seen)

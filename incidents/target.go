@@ -33,6 +33,8 @@ func (t Target) destinations() []destination {
 			set = append(set, d)
 		}
 	}
+	add(t.User != "", userTarget(t.User))
+	add(t.Schedule != "", scheduleTarget(t.Schedule))
 	add(t.PagerDuty != nil, t.PagerDuty)
 	add(t.Slack != nil, t.Slack)
 	add(t.Teams != nil, t.Teams)
@@ -48,7 +50,7 @@ func (t Target) destinations() []destination {
 }
 
 // providers are the words for targets in definitions.
-const providers = "pagerduty, slack, teams, googlechat, email, sms, voice, ntfy, pushover, opsgenie, webhook"
+const providers = "user, schedule, pagerduty, slack, teams, googlechat, email, sms, voice, ntfy, pushover, opsgenie, webhook"
 
 // Provider returns which provider the target is of, as definitions name it, and "" for none.
 func (t Target) Provider() string {
@@ -74,6 +76,9 @@ func (t Target) String() string {
 	}
 	return "no target"
 }
+
+// Indirect reports whether the target names people, who are found when it is paged, and not where a page goes.
+func (t Target) Indirect() bool { return t.User != "" || t.Schedule != "" }
 
 func (e EmailTarget) canonical() []string {
 	to := make([]string, len(e.To))

@@ -1,6 +1,7 @@
 package incidents
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,7 +16,8 @@ func (t Target) KeepsThread() bool {
 // own, which go into the thread too.
 var news = map[EventKind]bool{
 	EventSeverity: true, EventNote: true, EventEscalated: true, EventExhausted: true, EventNobody: true,
-	EventHeld: true, EventReleased: true, EventUnreachable: true, EventReached: true,
+	EventHeld: true, EventReleased: true, EventUnreachable: true, EventReached: true, EventReassigned: true,
+	EventReturned: true, EventUrgency: true, EventAudited: true,
 }
 
 // tellThreads adds what the change puts on the timeline to the threads of those who were paged before it. Who is paged by
@@ -44,13 +46,21 @@ func (c *Change) tellThreads(before Incident, now time.Time) {
 	}
 }
 
-// pagedSoFar returns the targets of the steps that were taken, fallbacks among them.
+// keepThread remembers a target that is paged and keeps a thread, so that it hears of the incident whoever it is assigned to.
+func (c *Change) keepThread(t Target) {
+	same := func(o Target) bool { return o.Key() == t.Key() }
+	if t.KeepsThread() && !slices.ContainsFunc(c.Incident.Threads, same) {
+		c.Incident.Threads = append(slices.Clone(c.Incident.Threads), t)
+	}
+}
+
+// pagedSoFar returns the targets of the steps that were taken, fallbacks among them, and those whose threads are kept.
 func (i Incident) pagedSoFar() []Target {
 	steps := i.Policy.Steps
 	if i.Loop == 0 {
 		steps = steps[:min(i.Step, len(steps))]
 	}
-	var targets []Target
+	targets := slices.Clone(i.Threads)
 	for _, s := range steps {
 		targets = append(targets, s.Targets...)
 		if s.Fallback != nil {

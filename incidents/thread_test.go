@@ -27,18 +27,18 @@ func TestNewsGoToTheThreadsOfThoseWhoWerePaged(t *testing.T) {
 	p := policy(0, incidents.Step{Targets: []incidents.Target{thread("#shop"), mail("ana")}},
 		incidents.Step{Delay: time.Minute, Targets: []incidents.Target{mail("bo")}},
 		incidents.Step{Delay: time.Minute, Targets: []incidents.Target{thread("#lead")}})
-	i := incidents.Open(signal(incidents.Error, p), "i1", t0).Incident
+	i := incidents.Open(signal(incidents.Error, p), incidents.Roster{}, "i1", t0).Incident
 	c, err := i.Note(incidents.Actor{ID: "user:1", Name: "ana"}, "rolling back", t0)
 	if got := updates(c); err != nil || len(got) != 1 || got[0] != "Slack #shop: rolling back" {
 		t.Errorf("a note tells %q, %v", got, err)
 	}
-	if got := updates(i.Escalate(t0.Add(time.Minute))); len(got) != 1 || !strings.Contains(got[0], "Step 2 of 3") {
+	if got := updates(i.Escalate(incidents.Roster{}, t0.Add(time.Minute))); len(got) != 1 || !strings.Contains(got[0], "Step 2 of 3") {
 		t.Errorf("an escalation tells %q", got)
 	}
-	if got := updates(i.Join(signal(incidents.Critical, p), true, t0)); len(got) != 1 || !strings.Contains(got[0], "raised from error to critical") {
+	if got := updates(i.Join(signal(incidents.Critical, p), true, incidents.Roster{}, t0)); len(got) != 1 || !strings.Contains(got[0], "raised from error to critical") {
 		t.Errorf("a worse severity tells %q", got)
 	}
-	if got := updates(incidents.Open(signal(incidents.Error, p), "i2", t0)); len(got) != 0 {
+	if got := updates(incidents.Open(signal(incidents.Error, p), incidents.Roster{}, "i2", t0)); len(got) != 0 {
 		t.Errorf("opening tells %q; its page does that", got)
 	}
 }

@@ -23,8 +23,8 @@ var automatic = Actor{ID: "system:alerts", Name: "Nines"}
 const maxNote = 10_000
 
 // Open makes the incident of a signal that no open incident stands for. Critical and error page at once; warning and
-// info open silently. Storage gives the Number.
-func Open(sig Signal, id string, now time.Time) Change {
+// info open silently, unless the policy or the service's support hours say otherwise. Storage gives the Number.
+func Open(sig Signal, r Roster, id string, now time.Time) Change {
 	started := sig.StartsAt
 	if started.IsZero() || started.After(now) {
 		started = now
@@ -33,15 +33,23 @@ func Open(sig Signal, id string, now time.Time) Change {
 		ID: id, Tenant: sig.Tenant, GroupKey: sig.GroupKey, Title: sig.Title, Summary: sig.Summary, Severity: sig.Severity,
 		State: Triggered, Service: sig.Service, SLO: sig.SLO, Labels: maps.Clone(sig.Labels), RunbookURL: sig.RunbookURL,
 		BudgetSpent: cloneFloat(sig.BudgetSpent), StartedAt: started, OpenedAt: now, UpdatedAt: now, Trace: sig.Trace,
+		Urgency: sig.Policy.Urgency(sig.Severity, now),
 	}}
+	wakes := sig.Policy.Wakes(sig.Severity, now)
 	text := fmt.Sprintf("Opened as %s, firing since %s.", sig.Severity, clock(started))
-	if !sig.Severity.Pages() {
+	switch at := sig.Policy.raisesAt(sig.Severity, now); {
+	case !wakes && at != nil:
+		text += fmt.Sprintf(" Nobody is called before support hours begin at %s.", clock(*at))
+		c.Incident.Policy, c.Incident.RaiseAt = sig.Policy, at
+	case !wakes:
 		text += fmt.Sprintf(" Nobody is woken for severity %s.", sig.Severity)
+	case sig.Severity.Pages() && c.Incident.Urgency == LowUrgency:
+		text += " Outside support hours it is of low urgency."
 	}
 	c.sayAs(automatic, now, EventOpened, text)
 	c.Events[0].Detail = alertDetail(sig)
-	if sig.Severity.Pages() {
-		c.beginPaging(sig.Policy, now)
+	if wakes {
+		c.beginPaging(sig.Policy, r, now)
 	}
 	return c
 }
@@ -50,7 +58,7 @@ func Open(sig Signal, id string, now time.Time) Change {
 // before; a refresh without news has no Events. A worse severity raises the incident's and starts paging where nobody
 // was paged yet, even if somebody had acknowledged it while it was silent: that was consent to a ticket, not to an
 // outage. An incident whose people were paged stays acknowledged.
-func (i Incident) Join(sig Signal, isNew bool, now time.Time) Change {
+func (i Incident) Join(sig Signal, isNew bool, r Roster, now time.Time) Change {
 	c := Change{Incident: i}
 	if i.State == Resolved {
 		return c
@@ -66,8 +74,11 @@ func (i Incident) Join(sig Signal, isNew bool, now time.Time) Change {
 	if raised {
 		c.raise(sig, now)
 	}
-	if c.mayBegin(sig, raised) {
-		c.wake(sig.Policy, now)
+	switch {
+	case c.mayBegin(sig, raised, now):
+		c.wake(sig.Policy, r, now)
+	case raised:
+		c.raiseUrgency(r, now)
 	}
 	if changed || len(c.Events) > 0 {
 		c.Incident.UpdatedAt = now
@@ -110,13 +121,16 @@ func (c *Change) raise(sig Signal, now time.Time) {
 }
 
 // paged reports whether paging has begun with somebody to page.
-func (c *Change) paged() bool { return !c.Incident.Policy.Empty() }
+func (c *Change) paged() bool { return !c.Incident.Policy.Empty() && !c.Incident.waiting() }
+
+// waiting reports whether paging begins with support hours.
+func (i Incident) waiting() bool { return i.Step == 0 && i.NextEscalationAt == nil && i.RaiseAt != nil }
 
 // mayBegin reports whether paging is to begin: it pages, nobody was paged, and either it just became this bad or there
 // is somebody to page now where there was nobody before.
-func (c *Change) mayBegin(sig Signal, raised bool) bool {
+func (c *Change) mayBegin(sig Signal, raised bool, now time.Time) bool {
 	i := c.Incident
-	if !i.Severity.Pages() || c.paged() {
+	if c.paged() || !i.Severity.Pages() && !(raised && sig.Policy.Wakes(i.Severity, now)) {
 		return false
 	}
 	if i.State == Acknowledged {
@@ -126,14 +140,14 @@ func (c *Change) mayBegin(sig Signal, raised bool) bool {
 }
 
 // wake begins paging, taking back an acknowledgement that was given while the incident was silent.
-func (c *Change) wake(p Policy, now time.Time) {
+func (c *Change) wake(p Policy, r Roster, now time.Time) {
 	i := &c.Incident
 	if i.State == Acknowledged {
 		c.sayAs(automatic, now, EventNote, fmt.Sprintf(
 			"%s acknowledged this while nobody was paged for it; now that it is %s, that no longer counts.", i.AcknowledgedBy, i.Severity))
-		i.State, i.AcknowledgedAt, i.AcknowledgedBy = Triggered, nil, ""
+		c.trigger()
 	}
-	c.beginPaging(p, now)
+	c.beginPaging(p, r, now)
 }
 
 // AlertEnded tells that one alert of the incident has ended while stillFiring others have not; at zero the incident is
@@ -154,24 +168,6 @@ func (i Incident) AlertEnded(sig Signal, stillFiring int, now time.Time) Change 
 		c.awaitCalm(sig, now)
 	}
 	return c
-}
-
-// Acknowledge says that somebody is on it: nobody else is paged, pages not yet sent are dropped, and those who were
-// paged are told. Acknowledging what is acknowledged changes nothing; what is resolved is a fault.Conflict.
-func (i Incident) Acknowledge(by Actor, paged []Target, now time.Time) (Change, error) {
-	c := Change{Incident: i}
-	switch i.State {
-	case Resolved:
-		return c, i.alreadyResolved("acknowledged")
-	case Acknowledged:
-		return c, nil
-	}
-	c.Incident.State = Acknowledged
-	c.Incident.AcknowledgedAt, c.Incident.AcknowledgedBy = &now, by.name()
-	c.Incident.NextEscalationAt, c.Incident.FallbackAt, c.Incident.UpdatedAt = nil, nil, now
-	c.sayAs(by, now, EventAcknowledged, fmt.Sprintf("Acknowledged by %s, %s after it opened.", by.name(), span(now.Sub(i.OpenedAt))))
-	c.tell(ActionAcknowledge, paged, now)
-	return c, nil
 }
 
 // Resolve says that it is over, for good: the same trouble again is a new incident. The reason may be empty.
@@ -196,6 +192,7 @@ func (i Incident) Resolve(by Actor, reason string, paged []Target, now time.Time
 func (c *Change) resolve(by Actor, text string, paged []Target, now time.Time) {
 	i := &c.Incident
 	i.State, i.NextEscalationAt, i.FallbackAt, i.ResolveAt, i.UpdatedAt = Resolved, nil, nil, nil, now
+	i.ReturnAt, i.RaiseAt, i.AutoResolveAt, i.Snoozed, i.Awaited = nil, nil, nil, false, nil
 	i.ResolvedAt, i.ResolvedBy = &now, by.name()
 	c.sayAs(by, now, EventResolved, text)
 	c.tell(ActionResolve, paged, now)

@@ -72,7 +72,7 @@ func TestOnlyCriticalAndErrorWakeSomebody(t *testing.T) {
 	for severity, pages := range map[incidents.Severity]bool{
 		incidents.Critical: true, incidents.Error: true, incidents.Warning: false, incidents.Info: false,
 	} {
-		c := incidents.Open(signal(severity, policy(0, step(0, "ana"))), "i1", t0)
+		c := incidents.Open(signal(severity, policy(0, step(0, "ana"))), incidents.Roster{}, "i1", t0)
 		if got := len(c.Pages) == 1; got != pages {
 			t.Errorf("%s pages: %v; want %v", severity, got, pages)
 		}
@@ -104,7 +104,7 @@ func TestEscalationFollowsThePolicy(t *testing.T) {
 	} {
 		p := policy(test.repeat, steps...)
 		p.RepeatAfter = time.Hour
-		got, at, exhausted := walk(incidents.Open(signal(incidents.Critical, p), "i1", t0), len(test.want))
+		got, at, exhausted := walk(incidents.Open(signal(incidents.Critical, p), incidents.Roster{}, "i1", t0), len(test.want))
 		if !slices.Equal(got, test.want) {
 			t.Errorf("%s: paged %v; want %v", test.name, got, test.want)
 		}
@@ -133,25 +133,25 @@ func walk(c incidents.Change, most int) (who []string, at []time.Duration, exhau
 			return who, at, exhausted
 		}
 		now = *c.Incident.NextEscalationAt
-		c = c.Incident.Escalate(now)
+		c = c.Incident.Escalate(incidents.Roster{}, now)
 	}
 }
 
 func TestEscalateBeforeItsTimeDoesNothing(t *testing.T) {
 	t.Parallel()
-	i := incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"), step(time.Hour, "bo"))), "i1", t0).Incident
-	c := i.Escalate(t0.Add(time.Hour - time.Second))
+	i := incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"), step(time.Hour, "bo"))), incidents.Roster{}, "i1", t0).Incident
+	c := i.Escalate(incidents.Roster{}, t0.Add(time.Hour-time.Second))
 	wantPages(t, c)
 	wantEvents(t, c)
-	late := i.Escalate(t0.Add(3 * time.Hour))
+	late := i.Escalate(incidents.Roster{}, t0.Add(3*time.Hour))
 	wantPages(t, late, "trigger:bo")
 }
 
 func TestALatePauseNeverPagesSeveralStepsAtOnce(t *testing.T) {
 	t.Parallel()
 	p := policy(0, step(0, "ana"), step(5*time.Minute, "bo"), step(5*time.Minute, "cy"))
-	i := incidents.Open(signal(incidents.Critical, p), "i1", t0).Incident
-	c := i.Escalate(t0.Add(2 * time.Hour))
+	i := incidents.Open(signal(incidents.Critical, p), incidents.Roster{}, "i1", t0).Incident
+	c := i.Escalate(incidents.Roster{}, t0.Add(2*time.Hour))
 	wantPages(t, c, "trigger:bo")
 	if want := t0.Add(2*time.Hour + 5*time.Minute); !c.Incident.NextEscalationAt.Equal(want) {
 		t.Errorf("next step at %v; want its delay after the late one, %v", c.Incident.NextEscalationAt, want)
@@ -160,7 +160,7 @@ func TestALatePauseNeverPagesSeveralStepsAtOnce(t *testing.T) {
 
 func TestAStepWithoutTargetsFallsThroughVisibly(t *testing.T) {
 	t.Parallel()
-	c := incidents.Open(signal(incidents.Critical, policy(0, step(0), step(time.Hour, "bo"))), "i1", t0)
+	c := incidents.Open(signal(incidents.Critical, policy(0, step(0), step(time.Hour, "bo"))), incidents.Roster{}, "i1", t0)
 	wantPages(t, c, "trigger:bo")
 	wantEvents(t, c, incidents.EventOpened, incidents.EventNobody, incidents.EventEscalated)
 }
@@ -170,26 +170,26 @@ func TestNobodyToPageIsSaidOnceAndEndsTheEscalation(t *testing.T) {
 	for name, p := range map[string]incidents.Policy{
 		"no policy": {}, "a policy that repeats for ever without any target": policy(-1, step(0), step(0)),
 	} {
-		c := incidents.Open(signal(incidents.Critical, p), "i1", t0)
+		c := incidents.Open(signal(incidents.Critical, p), incidents.Roster{}, "i1", t0)
 		wantEvents(t, c, incidents.EventOpened, incidents.EventNobody)
 		if c.Incident.NextEscalationAt != nil {
 			t.Errorf("%s: escalates at %v; want never", name, c.Incident.NextEscalationAt)
 		}
-		again := c.Incident.Join(signal(incidents.Critical, p), false, t0.Add(time.Minute))
+		again := c.Incident.Join(signal(incidents.Critical, p), false, incidents.Roster{}, t0.Add(time.Minute))
 		wantEvents(t, again)
 	}
 }
 
 func TestAPolicyThatIsWrittenDuringTheIncidentStillPages(t *testing.T) {
 	t.Parallel()
-	i := incidents.Open(signal(incidents.Critical, incidents.Policy{}), "i1", t0).Incident
-	c := i.Join(signal(incidents.Critical, policy(0, step(0, "ana"))), false, t0.Add(time.Minute))
+	i := incidents.Open(signal(incidents.Critical, incidents.Policy{}), incidents.Roster{}, "i1", t0).Incident
+	c := i.Join(signal(incidents.Critical, policy(0, step(0, "ana"))), false, incidents.Roster{}, t0.Add(time.Minute))
 	wantPages(t, c, "trigger:ana")
 }
 
 func TestAPolicyWithoutDelaysDoesNotRepeatInATightLoop(t *testing.T) {
 	t.Parallel()
-	c := incidents.Open(signal(incidents.Critical, policy(-1, step(0, "ana"))), "i1", t0)
+	c := incidents.Open(signal(incidents.Critical, policy(-1, step(0, "ana"))), incidents.Roster{}, "i1", t0)
 	wantPages(t, c, "trigger:ana")
 	if wait := c.Incident.NextEscalationAt.Sub(t0); wait < time.Minute {
 		t.Errorf("the next round starts after %s", wait)
@@ -199,16 +199,16 @@ func TestAPolicyWithoutDelaysDoesNotRepeatInATightLoop(t *testing.T) {
 func TestTheFasterTierRaisesTheSeverityAndPages(t *testing.T) {
 	t.Parallel()
 	p := policy(0, step(0, "ana"))
-	silent := incidents.Open(signal(incidents.Warning, p), "i1", t0).Incident
+	silent := incidents.Open(signal(incidents.Warning, p), incidents.Roster{}, "i1", t0).Incident
 	sig := signal(incidents.Critical, p)
 	sig.Title = "Orders fail fast"
-	c := silent.Join(sig, true, t0.Add(time.Minute))
+	c := silent.Join(sig, true, incidents.Roster{}, t0.Add(time.Minute))
 	wantEvents(t, c, incidents.EventAlertJoined, incidents.EventSeverity, incidents.EventEscalated)
 	wantPages(t, c, "trigger:ana")
 	if c.Incident.Title != "Orders fail fast" || c.Incident.Severity != incidents.Critical {
 		t.Errorf("incident is %q, %s; want the worse alert's words and severity", c.Incident.Title, c.Incident.Severity)
 	}
-	slower := c.Incident.Join(signal(incidents.Info, p), true, t0.Add(2*time.Minute))
+	slower := c.Incident.Join(signal(incidents.Info, p), true, incidents.Roster{}, t0.Add(2*time.Minute))
 	if slower.Incident.Severity != incidents.Critical {
 		t.Errorf("a milder alert lowered it to %s", slower.Incident.Severity)
 	}
@@ -217,8 +217,8 @@ func TestTheFasterTierRaisesTheSeverityAndPages(t *testing.T) {
 func TestARefreshWithoutNewsChangesNothing(t *testing.T) {
 	t.Parallel()
 	sig := signal(incidents.Critical, policy(0, step(0, "ana")))
-	i := incidents.Open(sig, "i1", t0).Incident
-	c := i.Join(sig, false, t0.Add(time.Minute))
+	i := incidents.Open(sig, incidents.Roster{}, "i1", t0).Incident
+	c := i.Join(sig, false, incidents.Roster{}, t0.Add(time.Minute))
 	wantEvents(t, c)
 	wantPages(t, c)
 	if !c.Incident.UpdatedAt.Equal(i.UpdatedAt) {
@@ -228,15 +228,15 @@ func TestARefreshWithoutNewsChangesNothing(t *testing.T) {
 
 func TestThePolicyIsTheOneInForceWhenPagingBegan(t *testing.T) {
 	t.Parallel()
-	i := incidents.Open(signal(incidents.Error, policy(0, step(0, "ana"), step(time.Hour, "bo"))), "i1", t0).Incident
+	i := incidents.Open(signal(incidents.Error, policy(0, step(0, "ana"), step(time.Hour, "bo"))), incidents.Roster{}, "i1", t0).Incident
 	edited := signal(incidents.Critical, policy(0, step(0, "eve")))
-	i = i.Join(edited, false, t0.Add(time.Minute)).Incident
-	wantPages(t, i.Escalate(t0.Add(time.Hour)), "trigger:bo")
+	i = i.Join(edited, false, incidents.Roster{}, t0.Add(time.Minute)).Incident
+	wantPages(t, i.Escalate(incidents.Roster{}, t0.Add(time.Hour)), "trigger:bo")
 }
 
 func TestAcknowledgingStopsTheEscalationAndTellsThosePaged(t *testing.T) {
 	t.Parallel()
-	i := incidents.Open(signal(incidents.Critical, policy(-1, step(0, "ana"), step(time.Minute, "bo"))), "i1", t0).Incident
+	i := incidents.Open(signal(incidents.Critical, policy(-1, step(0, "ana"), step(time.Minute, "bo"))), incidents.Roster{}, "i1", t0).Incident
 	ana := incidents.Actor{ID: "user:1", Name: "ana@example.com"}
 	c, err := i.Acknowledge(ana, []incidents.Target{mail("ana"), mail("ana"), mail("bo")}, t0.Add(30*time.Second))
 	if err != nil {
@@ -247,7 +247,7 @@ func TestAcknowledgingStopsTheEscalationAndTellsThosePaged(t *testing.T) {
 	if !c.CancelPages || c.Incident.NextEscalationAt != nil || c.Incident.AcknowledgedBy != "ana@example.com" {
 		t.Errorf("cancel %v, next %v, by %q", c.CancelPages, c.Incident.NextEscalationAt, c.Incident.AcknowledgedBy)
 	}
-	wantPages(t, c.Incident.Escalate(t0.Add(31*time.Minute)))
+	wantPages(t, c.Incident.Escalate(incidents.Roster{}, t0.Add(31*time.Minute)))
 	again, err := c.Incident.Acknowledge(incidents.Actor{ID: "user:2"}, []incidents.Target{mail("ana")}, t0.Add(time.Minute))
 	if err != nil || len(again.Events)+len(again.Pages) != 0 || again.CancelPages || again.Incident.AcknowledgedBy != "ana@example.com" {
 		t.Errorf("acknowledging twice gave %+v, %v; want no change", again, err)
@@ -257,12 +257,12 @@ func TestAcknowledgingStopsTheEscalationAndTellsThosePaged(t *testing.T) {
 func TestAnAcknowledgementOfATicketDoesNotSilenceAnOutage(t *testing.T) {
 	t.Parallel()
 	p := policy(0, step(0, "ana"))
-	ticket := incidents.Open(signal(incidents.Warning, p), "i1", t0).Incident
+	ticket := incidents.Open(signal(incidents.Warning, p), incidents.Roster{}, "i1", t0).Incident
 	acked, err := ticket.Acknowledge(incidents.Actor{ID: "user:2", Name: "bo"}, nil, t0.Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := acked.Incident.Join(signal(incidents.Critical, p), true, t0.Add(time.Hour))
+	c := acked.Incident.Join(signal(incidents.Critical, p), true, incidents.Roster{}, t0.Add(time.Hour))
 	wantPages(t, c, "trigger:ana")
 	if c.Incident.State != incidents.Triggered || c.Incident.AcknowledgedAt != nil {
 		t.Errorf("it is %s; want triggered anew", c.Incident.State)
@@ -272,12 +272,12 @@ func TestAnAcknowledgementOfATicketDoesNotSilenceAnOutage(t *testing.T) {
 func TestAnAcknowledgedPageStaysQuietWhenItGetsWorse(t *testing.T) {
 	t.Parallel()
 	p := policy(0, step(0, "ana"), step(time.Minute, "bo"))
-	i := incidents.Open(signal(incidents.Error, p), "i1", t0).Incident
+	i := incidents.Open(signal(incidents.Error, p), incidents.Roster{}, "i1", t0).Incident
 	acked, err := i.Acknowledge(incidents.Actor{ID: "user:1", Name: "ana"}, []incidents.Target{mail("ana")}, t0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := acked.Incident.Join(signal(incidents.Critical, p), true, t0.Add(time.Minute))
+	c := acked.Incident.Join(signal(incidents.Critical, p), true, incidents.Roster{}, t0.Add(time.Minute))
 	wantPages(t, c)
 	if c.Incident.State != incidents.Acknowledged || c.Incident.Severity != incidents.Critical {
 		t.Errorf("it is %s, %s; want acknowledged, critical", c.Incident.State, c.Incident.Severity)
@@ -287,7 +287,7 @@ func TestAnAcknowledgedPageStaysQuietWhenItGetsWorse(t *testing.T) {
 func TestItResolvesWhenTheLastAlertHasEndedForAWhile(t *testing.T) {
 	t.Parallel()
 	sig := signal(incidents.Critical, policy(0, step(0, "ana")))
-	i := incidents.Open(sig, "i1", t0).Incident
+	i := incidents.Open(sig, incidents.Roster{}, "i1", t0).Incident
 	one := i.AlertEnded(sig, 1, t0.Add(time.Minute))
 	wantEvents(t, one, incidents.EventAlertEnded)
 	wantPages(t, one)
@@ -308,7 +308,7 @@ func TestItResolvesWhenTheLastAlertHasEndedForAWhile(t *testing.T) {
 func TestResolvedIsTheEnd(t *testing.T) {
 	t.Parallel()
 	sig := signal(incidents.Critical, policy(-1, step(0, "ana")))
-	i := incidents.Open(sig, "i1", t0).Incident
+	i := incidents.Open(sig, incidents.Roster{}, "i1", t0).Incident
 	by := incidents.Actor{ID: "user:1", Name: "ana"}
 	done, err := i.Resolve(by, "rolled back", []incidents.Target{mail("ana")}, t0.Add(time.Minute))
 	if err != nil || !strings.Contains(done.Events[0].Text, "rolled back") {
@@ -316,9 +316,9 @@ func TestResolvedIsTheEnd(t *testing.T) {
 	}
 	r := done.Incident
 	for name, c := range map[string]incidents.Change{
-		"escalate": r.Escalate(t0.Add(time.Hour)), "join": r.Join(sig, true, t0.Add(time.Hour)),
+		"escalate": r.Escalate(incidents.Roster{}, t0.Add(time.Hour)), "join": r.Join(sig, true, incidents.Roster{}, t0.Add(time.Hour)),
 		"end": r.AlertEnded(sig, 0, t0.Add(time.Hour)), "calm": r.Calm(nil, t0.Add(time.Hour)),
-		"hold": r.Hold("window", t0.Add(time.Hour)), "fall back": r.FallBack(incidents.Tally{}, t0.Add(time.Hour)),
+		"hold": r.Hold("window", t0.Add(time.Hour)), "fall back": r.FallBack(incidents.Tally{}, incidents.Roster{}, t0.Add(time.Hour)),
 	} {
 		if len(c.Events)+len(c.Pages) != 0 || c.Incident.State != incidents.Resolved {
 			t.Errorf("%s after the end changed it: %+v", name, c)
@@ -337,7 +337,7 @@ func TestResolvedIsTheEnd(t *testing.T) {
 
 func TestNotesAreBounded(t *testing.T) {
 	t.Parallel()
-	i := incidents.Open(signal(incidents.Info, incidents.Policy{}), "i1", t0).Incident
+	i := incidents.Open(signal(incidents.Info, incidents.Policy{}), incidents.Roster{}, "i1", t0).Incident
 	for name, text := range map[string]string{"empty": " \n", "too long": strings.Repeat("x", 10_001)} {
 		if _, err := i.Note(incidents.Actor{ID: "user:1"}, text, t0); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %v; want invalid", name, err)
@@ -347,7 +347,7 @@ func TestNotesAreBounded(t *testing.T) {
 
 func TestAllPagesOfAnIncidentShareOneDedupKey(t *testing.T) {
 	t.Parallel()
-	i := incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"))), "i1", t0)
+	i := incidents.Open(signal(incidents.Critical, policy(0, step(0, "ana"))), incidents.Roster{}, "i1", t0)
 	done, err := i.Incident.Resolve(incidents.Actor{ID: "user:1"}, "", []incidents.Target{mail("ana")}, t0)
 	if err != nil {
 		t.Fatal(err)

@@ -38,6 +38,7 @@ func (p *plane) buildApp(context.Context) error {
 		Alerts: alerts{p.db}, Incidents: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
 		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
+		Assigner:   p.assigner(),
 		AlertRules: func() alerting.Rules { return p.definitions.Catalog().AlertRules() },
 		Router:     p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
 		Metrics: p.metrics.http, Events: p.hub, Log: p.log,
@@ -48,7 +49,8 @@ func (p *plane) buildApp(context.Context) error {
 	p.app = app
 	return web.Mount(app, web.Config{CookieName: httpapi.CookieName(p.config.PublicURL()), BaseURL: p.config.PublicURL(), Version: p.options.Version},
 		web.Deps{Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: runbooks.Read, Log: p.log,
-			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts()})
+			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
+			Assigner: p.assigner()})
 }
 
 // sessions knows the engine's own token beside those that are stored.

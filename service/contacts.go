@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,6 +18,8 @@ type contactLog interface {
 	BeginContactTests(ctx context.Context, who access.Principal, targets []incidents.Target, object string) error
 	EndContactTests(ctx context.Context, who access.Principal, tests []incidents.ContactTest) error
 	LastContactTests(ctx context.Context, scope access.Scope, targets []incidents.Target) (map[string]incidents.ContactTest, error)
+	// WhoIsCalled returns who can be called now of those whom the targets mean.
+	WhoIsCalled(ctx context.Context, targets []incidents.Target) (incidents.Roster, error)
 }
 
 // contacts shows whom policies page, and finds out whether pages arrive there.
@@ -78,6 +81,10 @@ func (c contacts) TestTarget(ctx context.Context, who access.Principal, t incide
 // test sends to all at once, so that one that does not answer keeps no other waiting. What was sent is written down even
 // if who asked has gone.
 func (c contacts) test(ctx context.Context, who access.Principal, targets []incidents.Target, object string) ([]incidents.ContactTest, error) {
+	targets, unreachable, err := c.meant(ctx, who, targets)
+	if err != nil || len(targets) == 0 {
+		return unreachable, err
+	}
 	if err := c.store.BeginContactTests(ctx, who, targets, object); err != nil {
 		return nil, err
 	}
@@ -96,7 +103,37 @@ func (c contacts) test(ctx context.Context, who access.Principal, targets []inci
 	if err := c.store.EndContactTests(context.WithoutCancel(ctx), who, tests); err != nil {
 		c.log.Warn("how a test of contacts went was not written down", "error", err)
 	}
-	return tests, nil
+	return append(tests, unreachable...), nil
+}
+
+// meant puts people, and whoever is on call, in their targets' place, and returns a failed test for each of whom nobody
+// can be called.
+func (c contacts) meant(ctx context.Context, who access.Principal, targets []incidents.Target) (
+	meant []incidents.Target, unreachable []incidents.ContactTest, err error,
+) {
+	if !slices.ContainsFunc(targets, incidents.Target.Indirect) {
+		return targets, nil, nil
+	}
+	roster, err := c.store.WhoIsCalled(ctx, targets)
+	if err != nil {
+		return nil, nil, err
+	}
+	seen := map[string]bool{}
+	for _, t := range targets {
+		places, why := t.Means(roster, c.now())
+		if why != "" {
+			unreachable = append(unreachable, incidents.ContactTest{
+				Key: t.Key(), Provider: t.Provider(), Name: t.String(), At: c.now(), Actor: who.Name, Outcome: incidents.OutcomeFailed, Error: why,
+			})
+		}
+		for _, place := range places {
+			if !seen[place.Key()] {
+				seen[place.Key()] = true
+				meant = append(meant, place)
+			}
+		}
+	}
+	return meant, unreachable, nil
 }
 
 // operatorsOwn returns nil for the people who run the services, in at least the role.

@@ -179,3 +179,27 @@ func TestATestThatCannotBeWrittenDownIsToldAnyway(t *testing.T) {
 		t.Errorf("%v %+v %s", err, tests, said)
 	}
 }
+
+func (l *testLog) WhoIsCalled(context.Context, []incidents.Target) (incidents.Roster, error) {
+	return incidents.Roster{People: map[string]incidents.Person{"ana@example.com": {Email: "ana@example.com"}}}, nil
+}
+
+func TestATestOfPeopleGoesWhereTheyAreReachedAndNamesWhoIsNot(t *testing.T) {
+	t.Parallel()
+	log, sent := &testLog{}, 0
+	c, _ := testedContacts(t, log, map[string]incidents.Notifier{"email": notifier(func(context.Context, incidents.Notification) (incidents.Receipt, error) {
+		sent++
+		return incidents.Receipt{StatusCode: 250}, nil
+	})})
+	for target, want := range map[incidents.Target]string{
+		{User: "ana@example.com"}: incidents.OutcomeSent, {User: "eve@example.com"}: incidents.OutcomeFailed, {Schedule: "gone"}: incidents.OutcomeFailed,
+	} {
+		tests, err := c.TestTarget(t.Context(), opsEditor, target)
+		if err != nil || len(tests) != 1 || tests[0].Outcome != want || (want == incidents.OutcomeFailed) != (tests[0].Error != "") {
+			t.Errorf("%s: %+v, %v", target, tests, err)
+		}
+	}
+	if sent != 1 || len(log.begun) != 1 || log.begun[0] != "email:ana@example.com" {
+		t.Errorf("sent %d, to %v", sent, log.begun)
+	}
+}

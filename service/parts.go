@@ -49,7 +49,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 	}
 	p.metrics.jobs.Expect(
 		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
-		jobNotices, jobSessions,
+		jobNotices, jobSessions, jobAudit,
 	)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {
@@ -103,6 +103,7 @@ func (p *plane) openOnce(ctx context.Context) error {
 // startDefinitions reads what is applied, and applies the folder that the configuration names.
 func (p *plane) startDefinitions(ctx context.Context) error {
 	p.definitions = definitions.New(p.db, func(name string) bool { _, ok := runbooks.Read(name); return ok })
+	p.definitions.AskAccounts(p.db.WithoutAccount)
 	if err := p.definitions.Refresh(ctx); err != nil {
 		return err
 	}

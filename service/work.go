@@ -44,7 +44,7 @@ const (
 // startWork starts what runs without being asked. Paging and escalation run on every replica and share only the
 // database; everything else is periodic work that one replica at a time does.
 func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
-	pager := p.pager()
+	pager, auditor := p.pager(), p.newAuditor()
 	g.Go(func() error { return pager.Run(ctx) })
 	g.Go(func() error { return p.db.WorkInbox(ctx, p.routing) })
 	g.Go(func() error { return p.db.Listen(ctx, p.onChange) })
@@ -58,7 +58,8 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		interval time.Duration
 		do       func(context.Context) error
 	}{
-		{jobEscalate, escalateEvery, p.escalate},
+		{jobEscalate, escalateEvery, auditor.watching(p.escalate)},
+		{jobAudit, auditEvery, auditor.run},
 		{jobLapse, lapseEvery, p.lapse},
 		{jobRejudge, rejudgeEvery, p.rejudge},
 		{jobHeart, heartEvery, p.watchHeartbeats},

@@ -82,6 +82,9 @@ func (a *cli) printOutcomes(outcomes []manifest.Outcome) {
 		if o.Diff != "" {
 			a.printf("%s\n", strings.TrimRight(o.Diff, "\n"))
 		}
+		for _, note := range o.Notes {
+			a.printf("  note: %s\n", printable(note))
+		}
 	}
 	a.printf("%d created, %d updated, %d deleted, %d unchanged\n", counts["create"], counts["update"], counts["delete"], counts["unchanged"])
 }

@@ -25,7 +25,8 @@ type incidentsBody struct {
 
 func (a *cli) incidentsCommand() *cobra.Command {
 	return group("incidents", "What is wrong, who is on it, and what was done",
-		a.incidentsList(), a.incidentsShow(), a.incidentsAck(), a.incidentsEscalate(), a.incidentsResolve(), a.incidentsNote(), a.incidentsPostmortem())
+		a.incidentsList(), a.incidentsShow(), a.incidentsAck(), a.incidentsEscalate(), a.incidentsResolve(), a.incidentsNote(), a.incidentsPostmortem(),
+		a.incidentsReassign(), a.incidentsSnooze(), a.incidentsCalls())
 }
 
 func (a *cli) incidentsList() *cobra.Command {
@@ -205,9 +206,9 @@ func (a *cli) change(c *cobra.Command, ids []string, what string, body any) erro
 	if err != nil {
 		return err
 	}
-	var changed []incidents.Incident
+	var changed []incident
 	for _, id := range ids {
-		var i incidents.Incident
+		var i incident
 		if err := api.post(c.Context(), incidentPath(id)+"/"+what, body, &i); err != nil {
 			return err
 		}
@@ -215,7 +216,7 @@ func (a *cli) change(c *cobra.Command, ids []string, what string, body any) erro
 	}
 	return a.show(changed, func() {
 		for _, i := range changed {
-			a.printf("#%d is %s: %s\n", i.Number, i.State, printable(i.Title))
+			a.printf("#%d is %s (%s): %s\n", i.Number, i.State, printable(whoIsOn(i)), printable(i.Title))
 		}
 	})
 }

@@ -15,6 +15,9 @@ import (
 
 // Memory is an outbox in memory, safe for concurrent use. Its clock is time.Now, so it follows testing/synctest.
 type Memory struct {
+	Roster func(time.Time) incidents.Roster // who can be called at a moment; nil is nobody
+	Taken  func([]incidents.Turn)           // hears of turns that were taken; may be nil
+
 	mu        sync.Mutex
 	incidents map[string]incidents.Incident
 	targets   map[string]incidents.TargetState // by key
@@ -58,7 +61,7 @@ func (m *Memory) Apply(changes ...incidents.Change) {
 		m.incidents[c.Incident.ID] = c.Incident
 		m.timeline = append(m.timeline, c.Events...)
 		if c.CancelPages {
-			m.cancel(c.Incident.ID)
+			m.cancel(c.Incident.ID, c.Keep)
 		}
 		for _, p := range c.Pages {
 			m.add(p)
@@ -67,9 +70,9 @@ func (m *Memory) Apply(changes ...incidents.Change) {
 	m.notify()
 }
 
-func (m *Memory) cancel(incident string) {
+func (m *Memory) cancel(incident string, keep []string) {
 	for _, r := range m.pages {
-		if r.Incident == incident && r.State == incidents.PagePending && r.Attempts == 0 && r.Action != incidents.ActionUpdate {
+		if r.Incident == incident && !slices.Contains(keep, r.Person) && r.State == incidents.PagePending && r.Attempts == 0 && r.Action != incidents.ActionUpdate {
 			r.State = incidents.PageCanceled
 		}
 	}
@@ -77,7 +80,8 @@ func (m *Memory) cancel(incident string) {
 
 func (m *Memory) add(p incidents.Page) int64 {
 	for _, r := range m.pages {
-		if p.Action != incidents.ActionUpdate && r.Incident == p.Incident && r.Action == p.Action && r.Step == p.Step && r.Loop == p.Loop && r.Target.Key() == p.Target.Key() {
+		if p.Action != incidents.ActionUpdate && r.Incident == p.Incident && r.Action == p.Action && r.Turn == p.Turn &&
+			r.Step == p.Step && r.Loop == p.Loop && r.Number == p.Number && r.Target.Key() == p.Target.Key() {
 			return r.ID
 		}
 	}
@@ -313,7 +317,11 @@ func (m *Memory) tried(p incidents.Page, a incidents.Attempt, now time.Time) {
 	}
 	i := m.incidents[p.Incident]
 	final := a.Outcome == incidents.OutcomeFailed
-	c := i.Tried(p, final || a.Outcome == incidents.OutcomeRetry, final, m.tally(i), now)
+	var roster incidents.Roster
+	if m.Roster != nil {
+		roster = m.Roster(now)
+	}
+	c := i.Tried(p, final || a.Outcome == incidents.OutcomeRetry, final, m.tally(i, now), roster, now)
 	if len(c.Events) == 0 {
 		return
 	}
@@ -322,15 +330,18 @@ func (m *Memory) tried(p incidents.Page, a incidents.Attempt, now time.Time) {
 	for _, q := range c.Pages {
 		m.add(q)
 	}
+	if m.Taken != nil {
+		m.Taken(c.Turns)
+	}
 	m.notify()
 }
 
-func (m *Memory) tally(i incidents.Incident) (t incidents.Tally) {
+func (m *Memory) tally(i incidents.Incident, now time.Time) (t incidents.Tally) {
 	for _, r := range m.pages {
 		if r.Incident != i.ID || r.Action != incidents.ActionTrigger {
 			continue
 		}
-		last := r.Step == i.Step && r.Loop == i.Loop
+		last := r.Turn == i.Turn && r.Step == i.Step && r.Loop == i.Loop
 		open := r.State == incidents.PagePending || r.State == incidents.PageSending
 		if t.Pages == 0 || r.CreatedAt.Before(t.First) {
 			t.First = r.CreatedAt
@@ -343,7 +354,7 @@ func (m *Memory) tally(i incidents.Incident) (t incidents.Tally) {
 		case open:
 			t.Open += one(last)
 		}
-		t.Untried += one(r.State == incidents.PagePending && r.Attempts == 0 || r.State == incidents.PageSending && r.Attempts <= 1)
+		t.Untried += one(r.State == incidents.PagePending && r.Attempts == 0 && !r.NextAt.After(now) || r.State == incidents.PageSending && r.Attempts <= 1)
 	}
 	return t
 }

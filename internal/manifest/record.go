@@ -20,4 +20,6 @@ type Outcome struct {
 	Action  string `json:"action"` // "create", "update", "delete" or "unchanged"
 	Version int    `json:"version"`
 	Diff    string `json:"diff,omitempty"` // unified diff of the text, for diff only
+
+	Notes []string `json:"notes,omitempty"` // what is legal and yet to be seen to
 }

@@ -140,12 +140,16 @@ func (c *Catalog) Tier(tenant string) string {
 // Router returns how alerts find their escalation policy. runbook gives the URL of a runbook by name.
 func (c *Catalog) Router(runbook func(name string) string) incidents.Router {
 	r := incidents.Router{Policies: c.policies, SLOPolicy: map[string]string{}, ServicePolicy: map[string]string{},
-		BudgetBy: map[string][]string{}, Default: DefaultPolicy}
+		BudgetBy: map[string][]string{}, Support: map[string]*incidents.Support{}, Default: DefaultPolicy}
 	for id, v := range c.slos {
 		r.SLOPolicy[id], r.BudgetBy[id] = v.SLO.Alerting.Policy, v.SLO.BudgetBy
 	}
 	for name, s := range c.services {
 		r.ServicePolicy[name] = s.Policy
+		if h := s.SupportHours; h != nil {
+			r.Support[name] = &incidents.Support{Zone: h.Zone, Days: h.Days, From: h.From, To: h.To, Inside: incidents.Urgency(h.Inside),
+				Outside: incidents.Urgency(h.Outside), Raise: h.Raise}
+		}
 	}
 	r.Runbook = func(sloID, service string) string {
 		name := cmp.Or(c.Runbook(sloID), c.services[service].Runbook)

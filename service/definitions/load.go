@@ -8,7 +8,6 @@ import (
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
-	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
 	"github.com/nines-sre/nines/slo/openslo"
@@ -155,9 +154,7 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 			reference{"spec.alerting.runbook", "runbook", s.Alerting.Runbook})
 		return problems
 	case KindPolicy:
-		p, problems := incidents.ReadPolicy(d)
-		l.catalog.policies[name] = p
-		return problems
+		return l.addPolicy(d)
 	case KindTenant:
 		c, problems := slo.ReadContract(d)
 		l.catalog.contracts[name] = Contract{c, version}

@@ -24,7 +24,8 @@ type Store interface {
 type Service struct {
 	store   Store
 	runbook func(name string) bool
-	ask     slo.Asker // nil asks nobody
+	ask     slo.Asker                                                    // nil asks nobody
+	without func(ctx context.Context, emails []string) ([]string, error) // those that no account has; nil asks nobody
 	current atomic.Pointer[Catalog]
 }
 
@@ -89,7 +90,8 @@ func (s *Service) apply(ctx context.Context, who access.Principal, files []manif
 	if err := s.contradicted(ctx, set).Err(); err != nil {
 		return nil, err
 	}
-	return s.store.ApplyDefinitions(ctx, who, set.Records, prune, dryRun)
+	outcomes, err := s.store.ApplyDefinitions(ctx, who, set.Records, prune, dryRun)
+	return s.noted(ctx, set.Catalog, outcomes), err
 }
 
 func (s *Service) load(ctx context.Context, files []manifest.File, prune bool) (Set, manifest.Problems, error) {

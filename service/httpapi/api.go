@@ -140,6 +140,7 @@ func (a *API) mount(app *fiber.App) {
 	for _, mount := range []func(){
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountReports, a.mountCapacity, a.mountEvents,
 		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats, a.mountContacts,
+		a.mountAssignments,
 	} {
 		mount()
 	}
@@ -156,6 +157,7 @@ func (d Deps) check() error {
 		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
 		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Contacts": d.Contacts == nil, "Metrics": d.Metrics == nil,
+		"Assigner": d.Assigner == nil,
 	} {
 		if missing {
 			return fault.New(fault.Invalid, "httpapi: Deps.%s must be set", name)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -15,12 +16,18 @@ type policyShown struct {
 	Repeat      int         `json:"repeat" doc:"Further rounds after the first; -1 for ever."`
 	RepeatAfter string      `json:"repeatAfter,omitempty" doc:"Between rounds, such as 30m0s."`
 	Steps       []stepShown `json:"steps"`
+
+	AcknowledgeTimeout string `json:"acknowledgeTimeout,omitempty" doc:"After which an incident that is not resolved is paged anew, such as 30m0s."`
+	AutoResolve        string `json:"autoResolve,omitempty" doc:"After which an open incident is resolved, such as 24h0m0s."`
+	LowUrgency         bool   `json:"lowUrgency" doc:"Incidents of low urgency page too."`
 }
 
 type stepShown struct {
 	Delay    string         `json:"delay" doc:"After the step before it, such as 5m0s."`
 	Targets  []targetShown  `json:"targets"`
 	Fallback *fallbackShown `json:"fallback,omitempty"`
+	Strategy string         `json:"strategy" enum:"all,round_robin" doc:"Whether all targets are paged, or the one whose turn it is."`
+	Everyone bool           `json:"everyone" doc:"Each person of the step has to acknowledge."`
 }
 
 type fallbackShown struct {
@@ -137,8 +144,17 @@ func shownPolicy(p incidents.Policy, tests map[string]incidents.ContactTest) pol
 	if p.RepeatAfter > 0 {
 		shown.RepeatAfter = p.RepeatAfter.String()
 	}
+	if p.AcknowledgeTimeout > 0 {
+		shown.AcknowledgeTimeout = p.AcknowledgeTimeout.String()
+	}
+	if p.AutoResolve > 0 {
+		shown.AutoResolve = p.AutoResolve.String()
+	}
+	shown.LowUrgency = p.LowUrgency
 	for _, s := range p.Steps {
-		step := stepShown{Delay: s.Delay.String(), Targets: shownTargets(s.Targets, tests)}
+		step := stepShown{
+			Delay: s.Delay.String(), Targets: shownTargets(s.Targets, tests), Strategy: cmp.Or(string(s.Strategy), "all"), Everyone: s.Everyone,
+		}
 		if f := s.Fallback; f != nil {
 			step.Fallback = &fallbackShown{After: f.After.String(), Targets: shownTargets(f.Targets, tests)}
 		}

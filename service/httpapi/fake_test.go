@@ -226,6 +226,19 @@ func (w *world) EscalateNow(ctx context.Context, _ access.Principal, id string) 
 func (w *world) Resolve(ctx context.Context, _ access.Principal, id, _ string) (incidents.Incident, error) {
 	return w.Incident(ctx, access.Operator(), id)
 }
+func (w *world) Reassign(ctx context.Context, _ access.Principal, id string, to incidents.Assignment) (incidents.Incident, error) {
+	if to.Turn != nil && *to.Turn != 0 {
+		return incidents.Incident{}, fault.New(fault.Conflict, "incident 2 was assigned by ben@example.com meanwhile")
+	}
+	return w.Incident(ctx, access.Operator(), id)
+}
+func (w *world) Snooze(ctx context.Context, _ access.Principal, id string, _ time.Time) (incidents.Incident, error) {
+	return w.Incident(ctx, access.Operator(), id)
+}
+func (w *world) Pages(ctx context.Context, _ access.Scope, id string) ([]incidents.Page, error) {
+	return []incidents.Page{{ID: 1, Incident: id, Person: "ada@example.com", Method: "phone", Number: 1, State: incidents.PagePending,
+		Target: incidents.Target{Email: &incidents.EmailTarget{To: []string{"ada@example.com"}}}}}, w.gate(ctx)
+}
 func (w *world) Note(ctx context.Context, _ access.Principal, id, _ string) (incidents.Incident, error) {
 	return w.Incident(ctx, access.Operator(), id)
 }
@@ -276,7 +289,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w,
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w,
 		Router: func() incidents.Router { return incidents.Router{} },
 		TierOf: func(tenant string) string { return "tier-" + tenant },
 		Log:    slog.New(slog.NewJSONHandler(w, nil)),

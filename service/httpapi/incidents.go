@@ -61,6 +61,15 @@ type incident struct {
 	Held             string             `json:"held" doc:"Why nobody is paged further for now, or empty."`
 	ResolveAt        *time.Time         `json:"resolveAt" doc:"When it is resolved unless an alert fires again; null while one fires."`
 	UnreachableSince *time.Time         `json:"unreachableSince" doc:"Since when every page has failed; null where one was accepted."`
+	Urgency          incidents.Urgency  `json:"urgency" doc:"By whose rules people are called."`
+	Turn             int                `json:"turn" doc:"How often paging has begun anew: it was assigned, its urgency was raised, or an acknowledgement ended."`
+	AssignedBy       string             `json:"assignedBy" doc:"Who assigned it last, or empty."`
+	Awaited          []string           `json:"awaited" doc:"Who has to acknowledge still, of a step that everyone has to acknowledge."`
+	ReturnAt         *time.Time         `json:"returnAt" doc:"When the acknowledgement ends and people are paged anew; null is never."`
+	Snoozed          bool               `json:"snoozed" doc:"Somebody chose returnAt."`
+	RaiseAt          *time.Time         `json:"raiseAt" doc:"When support hours begin, and with them high urgency."`
+	AutoResolveAt    *time.Time         `json:"autoResolveAt" doc:"When it is resolved if nobody does; null is never."`
+	ExhaustedAt      *time.Time         `json:"exhaustedAt" doc:"Since when its policy names nobody else."`
 	StartedAt        time.Time          `json:"startedAt"`
 	OpenedAt         time.Time          `json:"openedAt"`
 	AcknowledgedAt   *time.Time         `json:"acknowledgedAt"`
@@ -245,13 +254,16 @@ func (a *API) shown(ctx context.Context, i incidents.Incident) incident {
 		ID: i.ID, Number: i.Number, Tenant: i.Tenant, Title: i.Title, Summary: i.Summary, Severity: i.Severity, State: i.State,
 		Service: i.Service, SLO: i.SLO, Labels: labelsOf(i.Labels), RunbookURL: i.RunbookURL, BudgetSpent: i.BudgetSpent,
 		StartedAt: i.StartedAt, OpenedAt: i.OpenedAt, AcknowledgedAt: i.AcknowledgedAt, ResolvedAt: i.ResolvedAt, UpdatedAt: i.UpdatedAt,
-		URL: strings.TrimRight(a.config.BaseURL, "/") + "/incidents/" + i.ID,
+		Awaited: []string{}, URL: strings.TrimRight(a.config.BaseURL, "/") + "/incidents/" + i.ID,
 	}
 	if access.PrincipalOf(ctx).Tenant == "" {
 		shown.PolicyName, shown.Step, shown.Loop, shown.NextEscalationAt = i.Policy.Name, i.Step, i.Loop, i.NextEscalationAt
 		shown.FallbackAt, shown.Held, shown.ResolveAt, shown.UnreachableSince = i.FallbackAt, i.Held, i.ResolveAt, i.UnreachableSince
 		shown.AcknowledgedBy, shown.ResolvedBy, shown.Trace = i.AcknowledgedBy, i.ResolvedBy, i.Trace
 		shown.PostmortemRequired = i.PostmortemRequired
+		shown.Urgency, shown.Turn, shown.AssignedBy, shown.Awaited = i.Urgency, i.Turn, i.AssignedBy, list(i.Awaited)
+		shown.ReturnAt, shown.Snoozed, shown.RaiseAt = i.ReturnAt, i.Snoozed, i.RaiseAt
+		shown.AutoResolveAt, shown.ExhaustedAt = i.AutoResolveAt, i.ExhaustedAt
 	}
 	return shown
 }

@@ -28,6 +28,7 @@ type Deps struct {
 	Heartbeats   Heartbeats
 	Contacts     Contacts
 	Explainer    Explainer
+	Assigner     Assigner
 	Incidents    Incidents
 	Intelligence Intelligence
 	Decisions    Decisions

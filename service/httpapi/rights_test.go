@@ -25,6 +25,7 @@ var sample = map[string]struct{ query, body string }{
 	"list-slos": {}, "get-slo": {}, "get-slo-burndown": {query: "points=10"},
 	"list-incidents": {query: "state=triggered,acknowledged"}, "get-incident": {}, "get-incident-timeline": {}, "list-incident-attempts": {},
 	"get-incident-postmortem": {}, "acknowledge-incident": {}, "escalate-incident": {}, "resolve-incident": {body: `{"reason":"rolled back"}`},
+	"reassign-incident": {body: `{"users":["ada@example.com"],"turn":0}`}, "snooze-incident": {body: `{"minutes":30}`}, "list-incident-pages": {},
 	"add-incident-note": {body: `{"text":"waiting"}`},
 	"list-alerts":       {query: "filter=severity%3Dcritical"}, "get-sla-report": {query: "month=2026-11&tenant=acme"}, "get-posture": {},
 	"get-cost-report": {query: "from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z"},

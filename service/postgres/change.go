@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 
@@ -16,15 +17,19 @@ update incidents set title = @title, summary = @summary, severity = @severity, s
     runbook_url = @runbook, budget_spent = @spent, policy = @policy, step = @step, loop = @loop,
     next_escalation_at = @next, fallback_at = @fallback, held = @held, resolve_at = @resolve_at, refires = @refires,
     unreachable_since = @unreachable, started_at = @started, acknowledged_at = @acked, acknowledged_by = @acker,
-    resolved_at = @resolved, resolved_by = @resolver, updated_at = @updated
+    resolved_at = @resolved, resolved_by = @resolver, updated_at = @updated, urgency = @urgency, turn = @turn,
+    paged_as = @paged_as, assigned_by = @assigner, return_at = @return_at, snoozed = @snoozed, raise_at = @raise_at,
+    auto_resolve_at = @auto_resolve, exhausted_at = @exhausted, awaited = @awaited, threads = @threads
 where (tenant_id, id) = (@tenant, @id)`
 
 const insertIncidentSQL = `
 insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url,
     budget_spent, policy, step, loop, next_escalation_at, fallback_at, held, resolve_at, refires, unreachable_since, started_at, opened_at, acknowledged_at, acknowledged_by,
-    resolved_at, resolved_by, updated_at, trace)
+    resolved_at, resolved_by, updated_at, trace, urgency, turn, paged_as, assigned_by, return_at, snoozed, raise_at,
+    auto_resolve_at, exhausted_at, awaited, threads)
 values (@tenant, @id, @group, @title, @summary, @severity, @state, @service, @slo, @labels, @runbook, @spent, @policy,
-    @step, @loop, @next, @fallback, @held, @resolve_at, @refires, @unreachable, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace)
+    @step, @loop, @next, @fallback, @held, @resolve_at, @refires, @unreachable, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace,
+    @urgency, @turn, @paged_as, @assigner, @return_at, @snoozed, @raise_at, @auto_resolve, @exhausted, @awaited, @threads)
 on conflict (tenant_id, group_key) where state <> 'resolved' do nothing`
 
 func incidentArgs(i incidents.Incident) pgx.NamedArgs {
@@ -39,6 +44,9 @@ func incidentArgs(i incidents.Incident) pgx.NamedArgs {
 		"fallback": i.FallbackAt, "held": i.Held, "resolve_at": i.ResolveAt, "refires": i.Refires, "unreachable": i.UnreachableSince,
 		"started": i.StartedAt, "opened": i.OpenedAt, "acked": i.AcknowledgedAt, "acker": i.AcknowledgedBy,
 		"resolved": i.ResolvedAt, "resolver": i.ResolvedBy, "updated": i.UpdatedAt, "trace": i.Trace,
+		"urgency": cmp.Or(i.Urgency, incidents.HighUrgency), "turn": i.Turn, "paged_as": i.PagedAs, "assigner": i.AssignedBy,
+		"return_at": i.ReturnAt, "snoozed": i.Snoozed, "raise_at": i.RaiseAt, "auto_resolve": i.AutoResolveAt,
+		"exhausted": i.ExhaustedAt, "awaited": append([]string{}, i.Awaited...), "threads": append([]incidents.Target{}, i.Threads...),
 	}
 }
 
@@ -56,8 +64,9 @@ func (w writes) rest(c incidents.Change) {
 		w.event(e)
 	}
 	if c.CancelPages {
-		w.cancel(i)
+		w.cancel(i, c.Keep)
 	}
+	w.turns(c.Turns)
 	for _, p := range c.Pages {
 		w.page(p)
 	}
@@ -83,14 +92,15 @@ func (w writes) event(e incidents.Event) {
 const (
 	cancelPagesSQL = `
 update pages set state = 'canceled'
-where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0) and action <> 'update'`
+where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0) and action <> 'update'
+    and not person = any(@keep::text[])`
 	hurryPagesSQL = `
 update pages set next_at = least(next_at, clock_timestamp())
-where (tenant_id, incident_id, state) = (@tenant, @incident, 'pending') and attempts > 0`
+where (tenant_id, incident_id, state) = (@tenant, @incident, 'pending') and attempts > 0 and not person = any(@keep::text[])`
 )
 
-func (w writes) cancel(i incidents.Incident) {
-	args := pgx.NamedArgs{"tenant": i.Tenant, "incident": i.ID}
+func (w writes) cancel(i incidents.Incident, keep []string) {
+	args := pgx.NamedArgs{"tenant": i.Tenant, "incident": i.ID, "keep": append([]string{}, keep...)}
 	w.Queue(cancelPagesSQL, args)
 	w.Queue(hurryPagesSQL, args)
 }
@@ -99,15 +109,16 @@ func (w writes) cancel(i incidents.Incident) {
 // goes before those of services whose people know already.
 const insertPageSQL = `
 insert into pages (tenant_id, incident_id, action, step, loop, target, target_key, dedup_key, state, next_at, created_at, trace,
-    text, fallback, service, priority)
-select @tenant, i.id, @action, @step, @loop, @target, @key, @dedup, 'pending', @next, @created, @trace, @text, @fallback, i.service,
+    text, fallback, turn, number, person, method, service, priority)
+select @tenant, i.id, @action, @step, @loop, @target, @key, @dedup, 'pending', @next, @created, @trace, @text, @fallback,
+    @turn, @number, @person, @method, i.service,
     case when @priority = @first::int and not exists (
         select from pages q
         where (q.tenant_id, q.service, q.action) = (i.tenant_id, i.service, 'trigger') and q.incident_id <> i.id
             and q.created_at > @created::timestamptz - @quiet::interval) then @urgent else @priority end
 from incidents i
 where (i.tenant_id, i.id) = (@tenant, @incident)
-on conflict (tenant_id, incident_id, action, step, loop, target_key) where action <> 'update' do nothing`
+on conflict (tenant_id, incident_id, action, turn, step, loop, target_key, number) where action <> 'update' do nothing`
 
 func (w writes) page(p incidents.Page) {
 	w.Queue(insertPageSQL, pgx.NamedArgs{
@@ -115,6 +126,7 @@ func (w writes) page(p incidents.Page) {
 		"key": targetKey(p.Target), "dedup": p.DedupKey, "next": p.NextAt, "created": p.CreatedAt, "trace": p.Trace,
 		"text": p.Text, "fallback": p.Fallback, "priority": p.Priority(), "first": incidents.PriorityFirst,
 		"urgent": incidents.PriorityUrgent, "quiet": incidents.QuietService,
+		"turn": p.Turn, "number": p.Number, "person": p.Person, "method": p.Method,
 	})
 }
 

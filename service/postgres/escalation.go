@@ -25,8 +25,9 @@ var clockworks = []clockwork{
 		doing: "escalate", order: "next_escalation_at",
 		due: "state = 'triggered' and next_escalation_at <= clock_timestamp() and held = '' and resolve_at is null",
 		at:  func(i incidents.Incident) *time.Time { return i.NextEscalationAt },
-		do: func(_ context.Context, _ querier, i incidents.Incident, now time.Time) (incidents.Change, error) {
-			return i.Escalate(now), nil
+		do: func(ctx context.Context, tx querier, i incidents.Incident, now time.Time) (incidents.Change, error) {
+			r, err := callable(ctx, tx, now, i.Policy)
+			return i.Escalate(r, now), err
 		},
 	},
 	{
@@ -35,7 +36,29 @@ var clockworks = []clockwork{
 		at:  func(i incidents.Incident) *time.Time { return i.FallbackAt },
 		do: func(ctx context.Context, tx querier, i incidents.Incident, now time.Time) (incidents.Change, error) {
 			t, err := tally(ctx, tx, i)
-			return i.FallBack(t, now), err
+			if err != nil {
+				return incidents.Change{}, err
+			}
+			r, err := callable(ctx, tx, now, i.Policy)
+			return i.FallBack(t, r, now), err
+		},
+	},
+	{
+		doing: "end the acknowledgement of", order: "return_at",
+		due: "state = 'acknowledged' and return_at <= clock_timestamp() and held = '' and resolve_at is null",
+		at:  func(i incidents.Incident) *time.Time { return i.ReturnAt },
+		do: func(ctx context.Context, tx querier, i incidents.Incident, now time.Time) (incidents.Change, error) {
+			r, err := callable(ctx, tx, now, i.Policy)
+			return i.Return(r, now), err
+		},
+	},
+	{
+		doing: "raise the urgency of", order: "raise_at",
+		due: "state = 'triggered' and raise_at <= clock_timestamp() and held = '' and resolve_at is null",
+		at:  func(i incidents.Incident) *time.Time { return i.RaiseAt },
+		do: func(ctx context.Context, tx querier, i incidents.Incident, now time.Time) (incidents.Change, error) {
+			r, err := callable(ctx, tx, now, i.Policy)
+			return i.SupportBegins(r, now), err
 		},
 	},
 	{
@@ -45,6 +68,15 @@ var clockworks = []clockwork{
 		do: func(ctx context.Context, tx querier, i incidents.Incident, now time.Time) (incidents.Change, error) {
 			paged, err := lockPaged(ctx, tx, i)
 			return i.Calm(paged, now), err
+		},
+	},
+	{
+		doing: "resolve what nobody has resolved:", order: "auto_resolve_at",
+		due: "state <> 'resolved' and auto_resolve_at <= clock_timestamp()",
+		at:  func(i incidents.Incident) *time.Time { return i.AutoResolveAt },
+		do: func(ctx context.Context, tx querier, i incidents.Incident, now time.Time) (incidents.Change, error) {
+			paged, err := lockPaged(ctx, tx, i)
+			return i.Expire(paged, now), err
 		},
 	},
 }
@@ -130,10 +162,10 @@ func later(a, b time.Time) time.Time {
 // A page was accepted when its provider took it and has not told since that it could not be delivered.
 const tallySQL = `
 select count(*) filter (where last and accepted), count(*) filter (where last and state in ('pending', 'sending')),
-    coalesce(bool_or(accepted), false), count(*) filter (where attempts = 0 and state = 'pending' or attempts <= 1 and state = 'sending'),
+    coalesce(bool_or(accepted), false), count(*) filter (where attempts = 0 and state = 'pending' and next_at <= clock_timestamp() or attempts <= 1 and state = 'sending'),
     count(*), coalesce(min(created_at), clock_timestamp())
 from (
-    select p.state, p.attempts, p.created_at, (p.step, p.loop) = (@step, @loop) as last,
+    select p.state, p.attempts, p.created_at, p.next_at, (p.turn, p.step, p.loop) = (@turn, @step, @loop) as last,
         p.state = 'sent' and not exists (
             select from attempts a
             where (a.tenant_id, a.page_id, a.outcome) = (p.tenant_id, p.id, 'sent') and a.undelivered <> '' and a.delivered_at is null
@@ -144,7 +176,7 @@ from (
 
 // tally counts what became of the pages of an incident that is locked.
 func tally(ctx context.Context, tx querier, i incidents.Incident) (incidents.Tally, error) {
-	found, err := rows(ctx, tx, tallySQL, pgx.NamedArgs{"tenant": i.Tenant, "incident": i.ID, "step": i.Step, "loop": i.Loop},
+	found, err := rows(ctx, tx, tallySQL, pgx.NamedArgs{"tenant": i.Tenant, "incident": i.ID, "turn": i.Turn, "step": i.Step, "loop": i.Loop},
 		pgx.RowToStructByPos[incidents.Tally])
 	if err != nil || len(found) == 0 {
 		return incidents.Tally{}, err

@@ -14,7 +14,8 @@ import (
 const incidentColumns = `id, number, tenant_id as tenant, group_key, title, summary, severity, state, service, slo, labels,
     runbook_url, budget_spent, policy, step, loop, next_escalation_at,
     fallback_at, held, resolve_at, refires, unreachable_since, started_at, opened_at, acknowledged_at,
-    acknowledged_by, resolved_at, resolved_by, updated_at, trace, postmortem_required`
+    acknowledged_by, resolved_at, resolved_by, updated_at, trace, urgency, turn, paged_as, assigned_by, return_at, snoozed,
+    raise_at, auto_resolve_at, exhausted_at, awaited, threads, postmortem_required`
 
 var scanIncident = pgx.RowToStructByName[incidents.Incident]
 
@@ -130,10 +131,9 @@ func (d *DB) Resolve(ctx context.Context, who access.Principal, id, reason strin
 // EscalateNow pages the next step at once. It needs the role responder. What is resolved or held, or has nobody to page,
 // is a fault.Conflict.
 func (d *DB) EscalateNow(ctx context.Context, who access.Principal, id string) (incidents.Incident, error) {
-	return d.transition(ctx, who, id, "incident.escalate", nil,
-		func(i incidents.Incident, _ []incidents.Target, now time.Time) (incidents.Change, error) {
-			return i.EscalateNow(actor(who), now)
-		})
+	return d.calls(ctx, deed{who: who, action: "incident.escalate", call: func(s scene) (incidents.Change, error) {
+		return s.incident.EscalateNow(actor(who), s.roster, s.now)
+	}}, id)
 }
 
 // Note adds a text to the timeline. It needs the role responder.
@@ -150,12 +150,17 @@ func actor(who access.Principal) incidents.Actor { return incidents.Actor{ID: wh
 func (d *DB) transition(ctx context.Context, who access.Principal, id, action string, detail map[string]any, decide decision) (
 	incidents.Incident, error,
 ) {
-	if err := who.Require(access.Responder); err != nil {
+	return d.calls(ctx, deed{who: who, action: action, detail: detail, decide: decide}, id)
+}
+
+// calls does something to an incident that may call people.
+func (d *DB) calls(ctx context.Context, deed deed, id string) (incidents.Incident, error) {
+	if err := deed.who.Require(access.Responder); err != nil {
 		return incidents.Incident{}, err
 	}
 	var after incidents.Incident
-	err := d.paging.change(ctx, who.Scope(), func(ctx context.Context, tx querier, now time.Time) (err error) {
-		after, err = deed{who, action, detail, decide}.do(ctx, tx, id, now)
+	err := d.paging.change(ctx, deed.who.Scope(), func(ctx context.Context, tx querier, now time.Time) (err error) {
+		after, err = deed.do(ctx, tx, id, now)
 		return err
 	})
 	if err != nil {
@@ -173,6 +178,32 @@ type deed struct {
 	action string
 	detail map[string]any
 	decide decision
+	call   func(scene) (incidents.Change, error) // instead of decide, where people may be called
+	to     *incidents.Policy                     // that the incident is given to; nil where it keeps its own
+}
+
+// scene is all that there is to know when people may be called.
+type scene struct {
+	incident incidents.Incident
+	paged    []incidents.Target
+	roster   incidents.Roster
+	now      time.Time
+}
+
+// ask asks the domain what is to become of the incident.
+func (s deed) ask(ctx context.Context, tx querier, i incidents.Incident, paged []incidents.Target, now time.Time) (incidents.Change, error) {
+	if s.call == nil {
+		return s.decide(i, paged, now)
+	}
+	policy := i.Policy
+	if s.to != nil {
+		policy = *s.to
+	}
+	r, err := callable(ctx, tx, now, policy)
+	if err != nil {
+		return incidents.Change{Incident: i}, err
+	}
+	return s.call(scene{i, paged, r, now})
 }
 
 // do does it within a transaction. What changes nothing leaves no audit record.
@@ -185,7 +216,7 @@ func (s deed) do(ctx context.Context, tx querier, id string, now time.Time) (inc
 	if err != nil {
 		return before, err
 	}
-	change, err := s.decide(before, paged, now)
+	change, err := s.ask(ctx, tx, before, paged, now)
 	if err != nil || len(change.Events) == 0 {
 		return change.Incident, err
 	}

@@ -37,6 +37,7 @@ type intake struct {
 	order  []*working            // in which they were met
 	voices map[string]*voices    // by incident; nil where nobody asks
 	lately lately
+	roster incidents.Roster // who can be called, where that may happen
 }
 
 // alertKey identifies an alert, groupKey the alerts that share an incident.
@@ -77,10 +78,14 @@ type working struct {
 	gathered int      // alerts that joined it as a storm
 	last     *telling // the last alert of a storm that ended
 	closed   bool     // it keeps its group for itself from now on
+	took     func([]incidents.Turn)
 }
 
 func (w *working) apply(c incidents.Change) {
 	w.Incident, w.touched = c.Incident, true
+	if len(c.Turns) > 0 {
+		w.took(c.Turns)
+	}
 	if len(c.Events) > 0 || len(c.Pages) > 0 || c.CancelPages {
 		w.changes = append(w.changes, c)
 	}
@@ -253,7 +258,7 @@ func (in *intake) hasNews(t telling, i incidents.Incident) bool {
 	if i.Storm() {
 		signal = signal.InStorm()
 	}
-	c := i.Join(signal, false, in.now)
+	c := i.Join(signal, false, in.roster, in.now)
 	return len(c.Events) > 0 || len(c.Pages) > 0 || !c.Incident.UpdatedAt.Equal(i.UpdatedAt)
 }
 

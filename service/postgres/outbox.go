@@ -48,7 +48,7 @@ with due as (
     returning *
 )
 select c.id, c.incident_id, c.tenant_id, c.action, c.step, c.loop, c.target, c.dedup_key, c.state, c.attempts, c.next_at,
-    c.created_at, c.trace, c.text, c.fallback, a.id, a.number, a.provider, a.started_at, coalesce((
+    c.created_at, c.trace, c.text, c.fallback, c.turn, c.number, c.person, c.method, a.id, a.number, a.provider, a.started_at, coalesce((
         select e.provider_id from attempts e join pages q on (q.tenant_id, q.id) = (e.tenant_id, e.page_id)
         where (e.tenant_id, e.incident_id, e.outcome) = (c.tenant_id, c.incident_id, 'sent') and e.provider_id <> ''
             and (q.target_key, q.action) = (c.target_key, 'trigger')
@@ -93,7 +93,7 @@ func (d *DB) ClaimDue(ctx context.Context, most int, lease time.Duration) ([]inc
 func scanClaim(row pgx.CollectableRow) (c incidents.Claim, err error) {
 	p, a := &c.Page, &c.Attempt
 	err = row.Scan(&p.ID, &p.Incident, &p.Tenant, &p.Action, &p.Step, &p.Loop, &p.Target, &p.DedupKey, &p.State, &p.Attempts,
-		&p.NextAt, &p.CreatedAt, &p.Trace, &p.Text, &p.Fallback, &a.ID, &a.Number, &a.Provider, &a.StartedAt, &c.Thread)
+		&p.NextAt, &p.CreatedAt, &p.Trace, &p.Text, &p.Fallback, &p.Turn, &p.Number, &p.Person, &p.Method, &a.ID, &a.Number, &a.Provider, &a.StartedAt, &c.Thread)
 	a.Page, a.Incident, a.Tenant = p.ID, p.Incident, p.Tenant
 	return c, err
 }

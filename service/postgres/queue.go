@@ -10,7 +10,7 @@ import (
 
 // pageDue holds for a page that may go as far as the page and its incident tell: of the pages of one incident and target
 // one is out at a time, and what tells of an acknowledgement or a resolution waits until the pages before it have ended; a
-// page in the pause before its next try does not hold up further steps. Who is called about an incident that is held
+// page in the pause before its next try does not hold up further steps, nor does a notice that is due later hold up anything. Who is called about an incident that is held
 // waits until that ends.
 const pageDue = `
     ((p.state = 'pending' and p.next_at <= clock_timestamp()) or (p.state = 'sending' and p.lease_until <= clock_timestamp()))
@@ -19,7 +19,7 @@ const pageDue = `
         where (o.tenant_id, o.incident_id, o.target_key) = (p.tenant_id, p.incident_id, p.target_key) and o.id <> p.id
             and ((o.state = 'sending' and (o.id < p.id or o.lease_until > clock_timestamp()))
                 or (o.state = 'pending' and o.id < p.id and (o.action <> 'update' or p.action <> 'trigger')
-                    and (o.next_at <= clock_timestamp() or p.action <> 'trigger'))))
+                    and (o.next_at <= clock_timestamp() or o.attempts > 0 and p.action <> 'trigger'))))
     and (p.action <> 'trigger' or not exists (
         select from incidents i
         where (i.tenant_id, i.id) = (p.tenant_id, p.incident_id) and i.state = 'triggered' and i.held <> ''))`
@@ -57,14 +57,14 @@ left join targets t on (t.tenant_id, t.target_key) = ('', w.key)`
 const waitingPagesSQL = `
 with waiting as (
     select p.*, row_number() over (partition by p.target_key order by p.priority, p.next_at, p.id) as of_target,
-        row_number() over (partition by p.priority, p.tenant_id, p.service order by p.next_at, p.id) as turn
+        row_number() over (partition by p.priority, p.tenant_id, p.service order by p.next_at, p.id) as queued
     from pages p
     where p.target_key = any(@targets::text[]) and ` + pageDue + `
 )
 select id, tenant_id, service, target_key, action, priority, next_at, state = 'pending' and attempts > 0 as retry, target
 from waiting
 where of_target <= @each
-order by priority, turn, next_at, id
+order by priority, queued, next_at, id
 limit @most`
 
 const spentRetriesSQL = `

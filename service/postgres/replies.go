@@ -35,7 +35,7 @@ func (d *DB) Answer(ctx context.Context, who access.Principal, integration strin
 		through := map[string]any{"integration": integration}
 		act := deed{who: who, action: "incident." + string(r.Action), detail: through, decide: nothing}
 		if counts {
-			act.decide = said(r, actor(who), origin)
+			act.call = said(r, actor(who), origin)
 		}
 		after, err = act.do(ctx, tx, id, now)
 		return err
@@ -51,15 +51,16 @@ func nothing(i incidents.Incident, _ []incidents.Target, _ time.Time) (incidents
 }
 
 // said asks the domain for what a reply says.
-func said(r incidents.Reply, by incidents.Actor, origin func(incidents.Target) bool) decision {
-	return func(i incidents.Incident, paged []incidents.Target, now time.Time) (c incidents.Change, err error) {
+func said(r incidents.Reply, by incidents.Actor, origin func(incidents.Target) bool) func(scene) (incidents.Change, error) {
+	return func(s scene) (c incidents.Change, err error) {
+		i, paged, now := s.incident, s.paged, s.now
 		switch r.Action {
 		case incidents.ReplyAcknowledge:
 			c, err = i.Acknowledge(by, paged, now)
 		case incidents.ReplyResolve:
 			c, err = i.Resolve(by, r.Text, paged, now)
 		case incidents.ReplyEscalate:
-			c, err = i.EscalateNow(by, now)
+			c, err = i.EscalateNow(by, s.roster, now)
 		case incidents.ReplyNote, incidents.ReplyUnacknowledged:
 			c, err = i.Note(by, r.Text, now)
 		case incidents.ReplyLinked:

@@ -62,7 +62,7 @@ func (in *intake) lockIncidents(ctx context.Context) error {
 		return err
 	}
 	for _, i := range locked {
-		w := &working{Incident: i}
+		w := &working{Incident: i, took: in.took}
 		in.byID[i.ID] = w
 		in.order = append(in.order, w)
 		if i.State != incidents.Resolved {
@@ -72,8 +72,30 @@ func (in *intake) lockIncidents(ctx context.Context) error {
 	if err := in.askJoined(ctx, locked); err != nil {
 		return err
 	}
+	if err := in.askCallable(ctx, locked); err != nil {
+		return err
+	}
 	return in.hearVoices(ctx, locked)
 }
+
+// askCallable asks who can be called of all whom the policies at hand name.
+func (in *intake) askCallable(ctx context.Context, locked []incidents.Incident) (err error) {
+	named := map[string]bool{}
+	var policies []incidents.Policy
+	for _, t := range in.joining {
+		if p := t.signal.Policy; !named[p.Name] {
+			named[p.Name] = true
+			policies = append(policies, p)
+		}
+	}
+	for _, i := range locked {
+		policies = append(policies, i.Policy) // as it was when it was paged first
+	}
+	in.roster, err = callable(ctx, in.tx, in.now, policies...)
+	return err
+}
+
+func (in *intake) took(turns []incidents.Turn) { in.roster = in.roster.Took(turns) }
 
 // candidates names the incidents that may hear of something: by the alerts' groups, storms among them, and by the
 // alerts' rows.
@@ -116,9 +138,9 @@ func (in *intake) join(t *telling) {
 	case w == nil:
 		w = in.begin(s)
 	case w.Storm():
-		w.apply(w.Join(s.InStorm(), false, in.now))
+		w.apply(w.Join(s.InStorm(), false, in.roster, in.now))
 	default:
-		w.apply(w.Join(s, t.alert.Incident != w.ID, in.now))
+		w.apply(w.Join(s, t.alert.Incident != w.ID, in.roster, in.now))
 	}
 	if w.Storm() && t.alert.Incident != w.ID {
 		w.gathered++
@@ -142,8 +164,8 @@ func (in *intake) openFor(s incidents.Signal) *working {
 
 // begin opens an incident.
 func (in *intake) begin(s incidents.Signal) *working {
-	w := &working{isNew: true}
-	w.apply(incidents.Open(s, uuid.NewString(), in.now))
+	w := &working{isNew: true, took: in.took}
+	w.apply(incidents.Open(s, in.roster, uuid.NewString(), in.now))
 	in.byID[w.ID], in.open[groupKey{w.Tenant, w.GroupKey}] = w, w
 	in.order = append(in.order, w)
 	in.lately.opened[serviceKey{w.Tenant, w.Service}]++
@@ -192,7 +214,7 @@ func (in *intake) conclude(w *working) {
 	case w.Held == "" && v.firing > 0 && v.loud == 0:
 		w.apply(w.Hold(in.why(v.muted), in.now))
 	case w.Held != "" && v.loud > 0:
-		w.apply(w.Release(in.now))
+		w.apply(w.Release(in.roster, in.now))
 	}
 }
 

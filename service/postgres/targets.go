@@ -128,7 +128,13 @@ func tried(
 		return err
 	}
 	final := a.Outcome == incidents.OutcomeFailed
-	if change := i.Tried(p, final || a.Outcome == incidents.OutcomeRetry, final, t, now); len(change.Events) > 0 {
+	var r incidents.Roster
+	if final { // only then somebody else may be called
+		if r, err = callable(ctx, tx, now, i.Policy); err != nil {
+			return err
+		}
+	}
+	if change := i.Tried(p, final || a.Outcome == incidents.OutcomeRetry, final, t, r, now); len(change.Events) > 0 {
 		w.change(change)
 	}
 	return nil

@@ -30,6 +30,7 @@ type Deps struct {
 	Corrections Corrections // nil: pages know of none
 	Alerts      Alerts      // nil: there are no pages of alerts and silences
 	Contacts    Contacts    // nil: there are no pages of policies
+	Assigner    Assigner    // nil: incidents cannot be given to others, and pages do not say who is called
 	Changes     Changes     // nil: pages know of none
 	// Runbook returns the Markdown of an embedded runbook; false where there is none of that name.
 	Runbook func(name string) (string, bool)

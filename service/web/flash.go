@@ -20,6 +20,11 @@ var flashes = map[string]flash{
 	"acknowledged": {"Acknowledged. You are on it; nobody else will be paged for this.", true},
 	"escalated":    {"Escalated. The next step is paged now.", true},
 	"resolved":     {"Resolved. Everyone who was paged is told.", true},
+	"taken":        {"Somebody was quicker: the incident says who has acknowledged it.", false},
+	"reassigned":   {"Assigned. The first step is paged now.", true},
+	"unassigned":   {"Not assigned: choose a policy, or write e-mail addresses of one to ten people.", false},
+	"snoozed":      {"Snoozed. People are paged anew when that ends.", true},
+	"unsnoozed":    {"Not snoozed: write between 1 minute and 7 days.", false},
 	"noted":        {"Your note is on the timeline.", true},
 	"corrected":    {"Added. The figures count it from now on.", true},
 	"uncorrected":  {"Revoked. The figures are as if it had never been.", true},
@@ -58,13 +63,18 @@ func takeFlash(c *fiber.Ctx, secure bool) flash {
 // after answers a form: back to the page with its outcome. Trouble that the person can do nothing about on that page
 // goes on to the error handler.
 func (s *site) after(c *fiber.Ctx, back, word string, err error) error {
+	return s.afterwards(c, back, word, "empty", err)
+}
+
+// afterwards is after with a word of its own for what was written wrong.
+func (s *site) afterwards(c *fiber.Ctx, back, word, wrong string, err error) error {
 	switch {
 	case err == nil:
 		s.setFlash(c, word)
 	case fault.Is(err, fault.Conflict):
 		s.setFlash(c, "conflict")
 	case fault.Is(err, fault.Invalid):
-		s.setFlash(c, "empty")
+		s.setFlash(c, wrong)
 	default:
 		return err
 	}

@@ -33,7 +33,11 @@ type incidentView struct {
 	ToAck    string      // time to acknowledge
 	Act      bool        // this viewer may acknowledge and resolve it now
 	Alone    *time.Time  // since when every page has failed; nil where somebody was reached, or for a tenant's people
-	HeldBy   string      // why nobody is paged further for now, "" for nothing
+	Calls    []callRow   // who is called, in the order in which they are
+	Clocks   []clockRow  // what comes next by itself
+	Policies []string    // that it may be given to
+	Turn     int
+	HeldBy   string // why nobody is paged further for now, "" for nothing
 	// What could be asked; the rest is shown as not known.
 	AskedTimeline, AskedPages bool
 }
@@ -100,11 +104,16 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 	var attempts []incidents.Attempt
 	var impact incidents.Impact
 	var before []slo.Preceding
+	var pages []incidents.Page
+	var askedPages error
 	var askedEvents, askedAttempts, askedImpact, askedChanges error
 	var wait sync.WaitGroup
 	wait.Go(func() { events, askedEvents = s.Incidents.Timeline(ctx, scope, i.ID) })
 	if v.Operator {
 		wait.Go(func() { attempts, askedAttempts = s.Incidents.Attempts(ctx, scope, i.ID) })
+		if s.Assigner != nil {
+			wait.Go(func() { pages, askedPages = s.Assigner.Pages(ctx, scope, i.ID) })
+		}
 	}
 	wait.Go(func() { impact, askedImpact = s.Insight.Impact(ctx, scope, i) })
 	if v.Operator && s.Changes != nil {
@@ -114,7 +123,10 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 	m.note("changes", askedChanges)
 	view.Changes = precedingRows(before, s.Now().UTC())
 	m.note("the timeline", askedEvents)
-	m.note("pages", askedAttempts)
+	m.note("pages", cmp.Or(askedAttempts, askedPages))
+	if v.Operator && s.Assigner != nil {
+		view.Calls, view.Clocks, view.Turn, view.Policies = callRows(i, pages), clocksOf(i), i.Turn, s.Assigner.Policies()
+	}
 	m.note("the impact", askedImpact)
 	if v.Operator && i.State != incidents.Resolved {
 		view.Alone, view.HeldBy = i.UnreachableSince, i.Held
@@ -226,6 +238,8 @@ var marks = map[incidents.EventKind]string{
 	incidents.EventResolved: "done", incidents.EventChange: "note", incidents.EventPostmortem: "bad",
 	incidents.EventFlapping: "fire", incidents.EventHeld: "quiet", incidents.EventReleased: "page", incidents.EventFallback: "page",
 	incidents.EventUnreachable: "bad", incidents.EventReached: "page", incidents.EventTargetBroken: "bad", incidents.EventUndelivered: "bad",
+	incidents.EventReassigned: "person", incidents.EventSnoozed: "person", incidents.EventReturned: "page", incidents.EventUrgency: "page",
+	incidents.EventAudited: "bad",
 }
 
 // eventRows shows the newest first: on a phone at night the last thing that happened matters most.
@@ -253,7 +267,10 @@ func (s *site) acknowledge(c *fiber.Ctx, who access.Principal) error {
 		return err
 	}
 	id := c.Params("id")
-	_, err := s.Incidents.Acknowledge(c.UserContext(), who, id)
+	i, err := s.Incidents.Acknowledge(c.UserContext(), who, id)
+	if err == nil && i.AcknowledgedBy != who.Name {
+		return s.after(c, backTo(c, id), "taken", nil)
+	}
 	return s.after(c, backTo(c, id), "acknowledged", err)
 }
 

@@ -63,6 +63,7 @@ type policyStep struct {
 	Targets  []targetView
 	Fallback []targetView
 	After    string // when the fallback is paged
+	Note     string // whom of the targets are paged, and who has to acknowledge; "" as usual
 }
 
 // targetView is a target with its last test.
@@ -158,7 +159,7 @@ func (s *site) policy(c *fiber.Ctx, who access.Principal) error {
 func policyViewOf(p incidents.Policy, tests map[string]incidents.ContactTest, now time.Time) policyView {
 	view := policyView{Name: p.Name, URL: policyURL(p.Name), Rounds: roundsText(p)}
 	for n, s := range p.Steps {
-		step := policyStep{Number: n + 1, When: whenText(n, s.Delay)}
+		step := policyStep{Number: n + 1, When: whenText(n, s.Delay), Note: stepNote(s)}
 		of := func(targets []incidents.Target, fallback bool) (views []targetView) {
 			for i, t := range targets {
 				views = append(views, targetViewOf(t, incidents.Spot{Step: n + 1, Fallback: fallback, Index: i + 1}, tests, now))
@@ -192,6 +193,16 @@ func targetViewOf(t incidents.Target, at incidents.Spot, tests map[string]incide
 	return v
 }
 
+func stepNote(s incidents.Step) string {
+	switch {
+	case s.Strategy == incidents.RoundRobin:
+		return "One of these is paged, the next one for the next incident."
+	case s.Everyone:
+		return "Each of these people is called until they have acknowledged."
+	}
+	return ""
+}
+
 func whenText(before int, delay time.Duration) string {
 	switch {
 	case delay <= 0 && before == 0:
@@ -205,6 +216,17 @@ func whenText(before int, delay time.Duration) string {
 }
 
 func roundsText(p incidents.Policy) string {
+	text := repeatText(p)
+	if p.AcknowledgeTimeout > 0 {
+		text += " An acknowledgement counts for " + spanText(p.AcknowledgeTimeout) + "."
+	}
+	if p.AutoResolve > 0 {
+		text += " What is open for " + spanText(p.AutoResolve) + " is resolved."
+	}
+	return text
+}
+
+func repeatText(p incidents.Policy) string {
 	pause := ""
 	if p.RepeatAfter > 0 {
 		pause = ", " + spanText(p.RepeatAfter) + " after the last step"

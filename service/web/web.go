@@ -55,6 +55,10 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 	app.Post("/incidents/:id/escalate", s.signedIn(s.escalate))
 	app.Post("/incidents/:id/resolve", s.signedIn(s.resolve))
 	app.Post("/incidents/:id/notes", s.signedIn(s.note))
+	if s.Assigner != nil {
+		app.Post("/incidents/:id/reassign", s.signedIn(s.reassign))
+		app.Post("/incidents/:id/snooze", s.signedIn(s.snooze))
+	}
 	if s.Alerts != nil {
 		app.Get("/alerts", s.signedIn(s.alertList))
 		app.Get("/silences", s.signedIn(s.silenceList))
