@@ -3,6 +3,8 @@ package oncall
 import (
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func zoneOf(t testing.TB, name string) *time.Location {
@@ -161,7 +163,7 @@ func TestAWeekInChicagoKeepsItsMidnightsAllYear(t *testing.T) {
 }
 
 // seamless fails the test unless one shift follows another without gap or overlap.
-func seamless(t testing.TB, s Schedule, from, to time.Time) {
+func seamless(t rapid.TB, s Schedule, from, to time.Time) {
 	t.Helper()
 	next := from
 	for _, sh := range s.Shifts(Overlay{}, from, to) {
