@@ -293,3 +293,27 @@ func TestWhoIsNextInTurnIsPagedWhereAPageIsRefused(t *testing.T) {
 		t.Errorf("called %v, at step %d", got, only(t, db).Step)
 	}
 }
+
+func TestATenantsAlertsCallTheOperatorsPeopleInTurn(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	accounts(t, db, "ana", "bo")
+	r := by(steps(incidents.Step{Strategy: incidents.RoundRobin, Targets: []incidents.Target{person("ana"), person("bo")}}))
+	for n := range 4 {
+		a := alert("Down", "critical", "service", fmt.Sprint("s", n), "tenant", "acme")
+		a.Tenant = "acme"
+		if err := db.ReceiveAlerts(context.Background(), acme, []alerting.Alert{a}, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"ana@nines.example", "bo@nines.example", "ana@nines.example", "bo@nines.example"}
+	if got := called(t, conn); !slices.Equal(got, want) {
+		t.Errorf("called %v, want %v", got, want)
+	}
+	if n := value[int](t, conn, "select count(*)::int from pages where tenant_id = 'acme'"); n != 4 {
+		t.Errorf("%d pages are the tenant's, want 4", n)
+	}
+	if found := must(db.Incidents(context.Background(), access.Tenant("globex"), incidents.Filter{}))(t); len(found) != 0 {
+		t.Errorf("another tenant sees %d", len(found))
+	}
+}
