@@ -135,11 +135,10 @@ func (d *DB) OnCallHistory(ctx context.Context, scope access.Scope, schedule str
 	return found, explain(ctx, err, "read who was on call")
 }
 
-// A person's pages are those of the outbox that went to the account. Accounts are compared without regard to case.
 const pagedSQL = `
-select lower(target ->> 'user'), created_at
+select person, created_at
 from pages
-where target ->> 'user' <> '' and action = 'trigger' and created_at >= @from and created_at < @to
+where person <> '' and action = 'trigger' and created_at >= @from and created_at < @to
 limit 100000`
 
 // PagesOf returns when each person was paged between from and to.

@@ -118,6 +118,9 @@ func (d *DB) decide(ctx context.Context, who access.Principal, id, action string
 		if err != nil {
 			return err
 		}
+		if before.State != oncall.Proposed {
+			return fault.New(fault.Conflict, "the swap was %s already, by %s", before.State, before.DecidedBy)
+		}
 		var made []oncall.Override
 		if w, made, err = as(before, s, o, now); err != nil {
 			return err
