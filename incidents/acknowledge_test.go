@@ -208,6 +208,16 @@ func TestAnIncidentMayBeGivenToPeople(t *testing.T) {
 	}
 }
 
+func TestAnAssignmentThatReachesNobodyIsLoudAlsoWhereNobodyWasReachedBefore(t *testing.T) {
+	t.Parallel()
+	i := opens(policy(0, calls(0, user("eve"))), incidents.Roster{}).Incident
+	c, err := i.Reassign(byAna, i.Policy.ToPeople([]string{"mallory@example.com"}), nil, incidents.Roster{}, t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantEvents(t, c, incidents.EventReassigned, incidents.EventNobody, incidents.EventUnreachable)
+}
+
 func TestThreadsOfTheOldAssignmentHearOfTheNewOne(t *testing.T) {
 	t.Parallel()
 	slack := incidents.Target{Slack: &incidents.SlackTarget{Token: incidents.Secret{Env: "T"}, Channel: "#old"}}

@@ -77,7 +77,7 @@ func (i Incident) Reassign(by Actor, p Policy, seen *int, r Roster, now time.Tim
 	c.CancelPages = true
 	c.Incident.Turn++
 	c.Incident.PagedAs = cmp.Or(i.PagedAs, i.Policy.Name)
-	c.Incident.AssignedBy, c.Incident.UpdatedAt = by.name(), now
+	c.Incident.AssignedBy, c.Incident.UnreachableSince, c.Incident.UpdatedAt = by.name(), nil, now
 	c.beginPaging(p, r, now)
 	c.tellThreads(i, now)
 	return c, nil

@@ -1,6 +1,7 @@
 package incidents
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -124,6 +125,46 @@ func (c *Change) callStep(step Step, r Roster, now time.Time) *call {
 		}
 	}
 	return made
+}
+
+// nextInTurn calls the next target of a step whose targets take turns, where nobody accepted the pages to the one before,
+// and reports whether anybody is called. Each target is called once before the fallback and the next step are.
+func (c *Change) nextInTurn(failed Page, t Tally, r Roster, now time.Time) bool {
+	i := c.Incident
+	if i.Step < 1 || i.Step > len(i.Policy.Steps) || failed.Fallback {
+		return false
+	}
+	step := i.Policy.Steps[i.Step-1]
+	called := cmp.Or(failed.Person, failed.Target.Key())
+	before := slices.IndexFunc(step.Targets, func(t Target) bool { return t.leadsTo([]string{called}, r) })
+	if step.Strategy != RoundRobin || before < 0 {
+		return false
+	}
+	made, of := &call{}, TurnOf{i.Policy.Name, i.Step}
+	for n := before + 1; n < before+len(step.Targets); n++ {
+		next := step.Targets[n%len(step.Targets)]
+		if next.leadsTo(t.Called, r) || !made.add(i, next, r, now) {
+			continue
+		}
+		if next := r.Turns[of]; next%len(step.Targets) == n%len(step.Targets) {
+			c.Turns = append(c.Turns, Turn{of, next + 1})
+		}
+		c.take(made)
+		c.say(now, EventFallback, "%s: all of its pages have failed; paging the next in turn: %s.", i.place(), strings.Join(made.names, "; "))
+		return true
+	}
+	return false
+}
+
+// leadsTo reports whether the target means one of those called, people by e-mail and others by key.
+func (t Target) leadsTo(called []string, r Roster) bool {
+	switch {
+	case t.User != "":
+		return slices.Contains(called, strings.ToLower(t.User))
+	case t.Schedule != "":
+		return slices.ContainsFunc(r.OnCall[t.Schedule], func(email string) bool { return slices.Contains(called, strings.ToLower(email)) })
+	}
+	return slices.Contains(called, t.Key())
 }
 
 // Means returns where pages to the target go now: itself, or each place at which those people are reached whom it means;

@@ -248,3 +248,22 @@ func TestLowUrgencyPagesOnlyWhereThePolicySaysSo(t *testing.T) {
 		t.Errorf("raised: %+v", raised)
 	}
 }
+
+func tallied(called ...string) incidents.Tally {
+	return incidents.Tally{Pages: len(called), Called: called, First: t0}
+}
+
+func TestWhereTheOneWhoseTurnItIsCannotBeReachedTheNextOneIsPagedAndEachOnce(t *testing.T) {
+	t.Parallel()
+	s := calls(0, user("ana"), user("bo"), user("cy"))
+	s.Strategy = incidents.RoundRobin
+	p := policy(0, s, calls(time.Hour, mail("lead")))
+	r := roster(who("ana"), who("cy"))
+	c := opens(p, r)
+	r = r.Took(c.Turns)
+	second := c.Incident.Tried(c.Pages[0], true, true, tallied("ana@example.com"), r, t0) // bo has no account
+	wantPages(t, second, "trigger:cy")
+	wantSaid(t, second, incidents.EventFallback, "paging the next in turn: cy@example.com")
+	third := second.Incident.Tried(second.Pages[0], true, true, tallied("ana@example.com", "cy@example.com"), r, t0)
+	wantPages(t, third, "trigger:lead")
+}

@@ -72,7 +72,7 @@ func (i Incident) EscalateNow(by Actor, r Roster, now time.Time) (Change, error)
 		return c, i.alreadyResolved("escalated")
 	case i.Held != "":
 		return c, fault.New(fault.Conflict, "incident %d is held by %s; nobody is paged before that ends", i.Number, i.Held)
-	case !c.paged():
+	case i.Policy.Empty():
 		return c, fault.New(fault.Conflict, "incident %d has no escalation policy that names anybody, so there is nobody to escalate to", i.Number)
 	}
 	text := "Escalated by " + by.name() + "."
@@ -108,13 +108,7 @@ func (c *Change) beginPaging(p Policy, r Roster, now time.Time) {
 	case p.Empty():
 		c.say(now, EventNobody, "Nobody is paged: no step of the policy %s has a target.", p.Name)
 	default:
-		if i.PagedAs == "" {
-			i.PagedAs = p.Name
-		}
-		if p.AutoResolve > 0 {
-			at := now.Add(p.AutoResolve)
-			i.AutoResolveAt = &at
-		}
+		c.begin(now)
 		c.dueIn(now, p.Steps[0].Delay)
 		if p.Steps[0].Delay > 0 {
 			c.say(now, EventNote, "Paging starts at %s with step 1 of the policy %s.", clock(*i.NextEscalationAt), p.Name)
@@ -122,6 +116,16 @@ func (c *Change) beginPaging(p Policy, r Roster, now time.Time) {
 		if i.due(now) {
 			c.escalate(r, now)
 		}
+	}
+}
+
+// begin notes what goes with being paged: the key that providers know it by, and when it is resolved if nobody does.
+func (c *Change) begin(now time.Time) {
+	i := &c.Incident
+	i.PagedAs = cmp.Or(i.PagedAs, i.Policy.Name)
+	if i.Policy.AutoResolve > 0 && i.AutoResolveAt == nil {
+		at := now.Add(i.Policy.AutoResolve)
+		i.AutoResolveAt = &at
 	}
 }
 
@@ -137,6 +141,7 @@ func (c *Change) again(r Roster, now time.Time) {
 	c.CancelPages, c.Keep = true, nil
 	i.Turn++
 	i.Step, i.NextEscalationAt, i.FallbackAt, i.ExhaustedAt, i.Awaited = max(0, i.Step-1), &now, nil, nil, nil
+	c.begin(now)
 	c.judgeUrgency(now)
 	if i.due(now) {
 		c.escalate(r, now)
@@ -151,6 +156,7 @@ func (c *Change) escalate(r Roster, now time.Time) {
 		i.NextEscalationAt = nil
 		return
 	}
+	c.begin(now)
 	if i.Step >= len(i.Policy.Steps) && !c.nextRound(now) {
 		return
 	}

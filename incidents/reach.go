@@ -16,6 +16,8 @@ type Tally struct {
 	Untried int       // pages that are due and have no first answer
 	Pages   int       // all of them
 	First   time.Time // when the first was made
+	// Called are those called of the step that was paged last: people by e-mail, and targets that the policy names itself by key.
+	Called []string
 }
 
 // reachGrace is how long a provider's temporary trouble may last before an incident counts as unreachable.
@@ -38,7 +40,7 @@ func (i Incident) Tried(p Page, failed, final bool, t Tally, r Roster, now time.
 		c.say(now, EventUnreachable, "NOBODY IS REACHED: of %s so far, none was accepted. Tell people by other means.", count(t.Pages, "page"))
 	}
 	if final && p.Turn == i.Turn && p.Step == i.Step && p.Loop == i.Loop && t.Accepted == 0 && t.Open == 0 {
-		c.hurry(r, now)
+		c.hurry(p, t, r, now)
 	}
 	if len(c.Events) > 0 {
 		c.Incident.UpdatedAt = now
@@ -49,10 +51,11 @@ func (i Incident) Tried(p Page, failed, final bool, t Tally, r Roster, now time.
 
 // hurry pages whoever comes next, because all that were paged last have failed for good. It never begins another round:
 // a policy whose targets all refuse would page them without a pause.
-func (c *Change) hurry(r Roster, now time.Time) {
+func (c *Change) hurry(p Page, t Tally, r Roster, now time.Time) {
 	i := &c.Incident
 	switch {
 	case !i.pages():
+	case c.nextInTurn(p, t, r, now):
 	case i.FallbackAt != nil:
 		c.fallBack("all of its pages have failed", r, now)
 	case i.NextEscalationAt != nil && i.Step < len(i.Policy.Steps):

@@ -108,3 +108,26 @@ func TestAWarningMayWaitForSupportHours(t *testing.T) {
 		t.Errorf("it is raised at %v", silent.Incident.RaiseAt)
 	}
 }
+
+func TestWhatWaitsForSupportHoursMayBePagedBeforeThem(t *testing.T) {
+	t.Parallel()
+	p := supported(true, incidents.HighUrgency, incidents.LowUrgency)
+	p.AutoResolve = 24 * time.Hour
+	waiting := incidents.Open(signal(incidents.Warning, p), roster(who("ana")), "i1", t0).Incident
+	c, err := waiting.EscalateNow(byAna, roster(who("ana")), t0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantPages(t, c, "trigger:ana")
+	snoozed, err := waiting.Snooze(byAna, t0.Add(8*time.Hour), nil, t0) // past nine o'clock
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := snoozed.Incident.Return(roster(who("ana")), t0.Add(8*time.Hour))
+	wantPages(t, back, "trigger:ana")
+	for what, i := range map[string]incidents.Incident{"escalated": c.Incident, "snoozed": back.Incident} {
+		if i.AutoResolveAt == nil || i.PagedAs != "shop" {
+			t.Errorf("%s: resolved by itself at %v, paged as %q", what, i.AutoResolveAt, i.PagedAs)
+		}
+	}
+}

@@ -3,7 +3,9 @@
 package outboxtest
 
 import (
+	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -339,6 +341,7 @@ func (m *Memory) tried(p incidents.Page, a incidents.Attempt, now time.Time) {
 }
 
 func (m *Memory) tally(i incidents.Incident, now time.Time) (t incidents.Tally) {
+	called := map[string]bool{}
 	for _, r := range m.pages {
 		if r.Incident != i.ID || r.Action != incidents.ActionTrigger {
 			continue
@@ -349,6 +352,9 @@ func (m *Memory) tally(i incidents.Incident, now time.Time) (t incidents.Tally) 
 			t.First = r.CreatedAt
 		}
 		t.Pages++
+		if last {
+			called[cmp.Or(r.Person, r.target)] = true
+		}
 		switch {
 		case r.State == incidents.PageSent:
 			t.Reached = true
@@ -358,6 +364,7 @@ func (m *Memory) tally(i incidents.Incident, now time.Time) (t incidents.Tally) 
 		}
 		t.Untried += one(r.State == incidents.PagePending && r.Attempts == 0 && !r.NextAt.After(now) || r.State == incidents.PageSending && r.Attempts <= 1)
 	}
+	t.Called = slices.Sorted(maps.Keys(called))
 	return t
 }
 

@@ -145,6 +145,9 @@ func (a *API) mount(app *fiber.App) {
 	} {
 		mount()
 	}
+	if a.deps.OnCall != nil {
+		a.mountOnCall()
+	}
 	a.mountOpenAPI(app)
 	a.mountAlertmanager(app.Group(alertmanagerPath))
 	a.mountPrometheus(app.Group(prometheusPath))

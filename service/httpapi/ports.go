@@ -27,6 +27,7 @@ type Deps struct {
 	Silences     Silences
 	Heartbeats   Heartbeats
 	Contacts     Contacts
+	OnCall       OnCall // nil: nobody is on call, and there are no operations about it
 	Explainer    Explainer
 	Assigner     Assigner
 	Incidents    Incidents

@@ -46,10 +46,10 @@ func due(p incidents.Page) time.Time { return later(p.CreatedAt, p.NextAt) }
 
 const withoutAccountSQL = `
 select named from unnest(@emails::text[]) as named
-where not exists (select from users u where u.email = named and u.disabled_at is null)
+where not exists (select from users u where u.email = named and u.tenant_id = '' and u.disabled_at is null)
 order by named`
 
-// WithoutAccount returns those of the e-mail addresses, in lower case, that no account which is in use has.
+// WithoutAccount returns those of the e-mail addresses, in lower case, that no account of the operator's which is in use has.
 func (d *DB) WithoutAccount(ctx context.Context, emails []string) ([]string, error) {
 	found, err := read(ctx, d.api, access.Operator(), withoutAccountSQL, pgx.NamedArgs{"emails": emails}, pgx.RowTo[string])
 	return found, explain(ctx, err, "look for accounts")

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/service/postgres"
@@ -274,5 +277,76 @@ func TestAcknowledgementsEndOnceHoweverManyClocksStrikeAndDie(t *testing.T) {
 		if got := value[int](t, conn, what); got != want {
 			t.Errorf("%s: %d, want %d", what, got, want)
 		}
+	}
+}
+
+func TestWhoIsNextInTurnIsPagedWhereAPageIsRefused(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	accounts(t, db, "ana", "cy")
+	r := by(steps(incidents.Step{Strategy: incidents.RoundRobin, Targets: []incidents.Target{person("ana"), person("bo"), person("cy")}},
+		incidents.Step{Delay: time.Hour, Targets: []incidents.Target{person("ana")}}))
+	receiveBy(t, db, r, alert("Down", "critical"))
+	finish(t, db, claim(t, db, 1)[0], incidents.OutcomeFailed)
+	if got := called(t, conn); !slices.Equal(got, []string{"ana@nines.example", "cy@nines.example"}) {
+		t.Fatalf("called %v", got)
+	}
+	finish(t, db, claim(t, db, 1)[0], incidents.OutcomeFailed)
+	if got := called(t, conn); len(got) != 3 || only(t, db).Step != 2 {
+		t.Errorf("called %v, at step %d", got, only(t, db).Step)
+	}
+}
+
+func TestATenantsAlertsCallTheOperatorsPeopleInTurn(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	accounts(t, db, "ana", "bo")
+	r := by(steps(incidents.Step{Strategy: incidents.RoundRobin, Targets: []incidents.Target{person("ana"), person("bo")}}))
+	for n := range 4 {
+		a := alert("Down", "critical", "service", fmt.Sprint("s", n), "tenant", "acme")
+		a.Tenant = "acme"
+		if err := db.ReceiveAlerts(context.Background(), acme, []alerting.Alert{a}, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"ana@nines.example", "bo@nines.example", "ana@nines.example", "bo@nines.example"}
+	if got := called(t, conn); !slices.Equal(got, want) {
+		t.Errorf("called %v, want %v", got, want)
+	}
+	if n := value[int](t, conn, "select count(*)::int from pages where tenant_id = 'acme'"); n != 4 {
+		t.Errorf("%d pages are the tenant's, want 4", n)
+	}
+	if found := must(db.Incidents(context.Background(), access.Tenant("globex"), incidents.Filter{}))(t); len(found) != 0 {
+		t.Errorf("another tenant sees %d", len(found))
+	}
+}
+
+func TestWhoeverIsOnCallAtTheMomentOfPagingIsCalled(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	accounts(t, db, "ana", "bo")
+	on := atomic.Pointer[string]{}
+	set := func(name string) { on.Store(&name) }
+	set("ana@nines.example")
+	db.UseSchedules(func() map[string]oncall.Schedule {
+		return map[string]oncall.Schedule{"primary": {Name: "primary", Zone: time.UTC, Layers: []oncall.Layer{{Name: "all", Rotation: oncall.Rotation{
+			Unit: oncall.Weekly, Length: 1, Start: time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), Zone: time.UTC, Parties: [][]string{{*on.Load()}},
+		}}}}}
+	})
+	p := steps(incidents.Step{Targets: []incidents.Target{{Schedule: "primary"}}},
+		incidents.Step{Delay: time.Hour, Targets: []incidents.Target{{Schedule: "primary"}}},
+		incidents.Step{Delay: time.Hour, Targets: []incidents.Target{{Schedule: "secondary"}, person("bo")}})
+	receiveBy(t, db, by(p), alert("Down", "critical"))
+	set("bo@nines.example") // a handoff
+	for range 2 {
+		do(t, conn, "update incidents set next_escalation_at = clock_timestamp()")
+		must(db.EscalateDue(context.Background(), 10))(t)
+	}
+	want := []string{"ana@nines.example", "bo@nines.example", "bo@nines.example"}
+	if got := called(t, conn); !slices.Equal(got, want) {
+		t.Errorf("called %v, want %v", got, want)
+	}
+	if got := kinds(t, db, only(t, db).ID); !strings.Contains(got, "nobody_to_page") { // the schedule secondary is not defined
+		t.Errorf("timeline %s", got)
 	}
 }

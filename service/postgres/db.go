@@ -47,13 +47,14 @@ type DB struct {
 	api    store // questions and changes by people
 	paging store // intake, escalation, outbox: what must not wait for a slow report
 
-	intake   chan struct{} // bounds how many paging connections intake may hold, so that the outbox always has some
-	inbox    *inbox
-	bench    bench
-	attempts *throttle // of sign-ins
-	bearers  *bearers
-	wake     chan struct{} // a page may have become due
-	waking   sync.Once
+	intake    chan struct{} // bounds how many paging connections intake may hold, so that the outbox always has some
+	inbox     *inbox
+	bench     bench
+	attempts  *throttle // of sign-ins
+	bearers   *bearers
+	schedules *plans
+	wake      chan struct{} // a page may have become due
+	waking    sync.Once
 
 	alive context.Context // ends with Close
 	close context.CancelFunc
@@ -90,8 +91,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		api.Close()
 		return nil, err
 	}
+	inForce := new(plans)
 	d := &DB{
-		config: c, log: c.Log, api: store{api}, paging: store{paging},
+		config: c, log: c.Log, schedules: inForce, api: store{api, inForce}, paging: store{paging, inForce},
 		intake: make(chan struct{}, c.PagingConns-2), inbox: newInbox(), attempts: newThrottle(), bearers: newBearers(), wake: make(chan struct{}, 1),
 	}
 	d.alive, d.close = context.WithCancel(context.Background())

@@ -163,9 +163,9 @@ func later(a, b time.Time) time.Time {
 const tallySQL = `
 select count(*) filter (where last and accepted), count(*) filter (where last and state in ('pending', 'sending')),
     coalesce(bool_or(accepted), false), count(*) filter (where attempts = 0 and state = 'pending' and next_at <= clock_timestamp() or attempts <= 1 and state = 'sending'),
-    count(*), coalesce(min(created_at), clock_timestamp())
+    count(*), coalesce(min(created_at), clock_timestamp()), array_agg(distinct coalesce(nullif(person, ''), target_key)) filter (where last)
 from (
-    select p.state, p.attempts, p.created_at, p.next_at, (p.turn, p.step, p.loop) = (@turn, @step, @loop) as last,
+    select p.person, p.target_key, p.state, p.attempts, p.created_at, p.next_at, (p.turn, p.step, p.loop) = (@turn, @step, @loop) as last,
         p.state = 'sent' and not exists (
             select from attempts a
             where (a.tenant_id, a.page_id, a.outcome) = (p.tenant_id, p.id, 'sent') and a.undelivered <> '' and a.delivered_at is null

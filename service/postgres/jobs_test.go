@@ -128,7 +128,7 @@ func TestChangesAreHeardOfOnceCommitted(t *testing.T) {
 	changes := make(chan postgres.Change, 100)
 	ended := make(chan error, 1)
 	go func() { ended <- db.Listen(ctx, func(c postgres.Change) { changes <- c }) }()
-	for range 9 { // at first every topic
+	for range 10 { // at first every topic
 		if c := <-changes; c.ID != "" {
 			t.Errorf("heard %+v", c)
 		}

@@ -19,13 +19,14 @@ const (
 	TopicSilence     = "silence"
 	TopicHeartbeat   = "heartbeat"
 	TopicContact     = "contact"
+	TopicOncall      = "oncall" // of a schedule, by its name
 
 	topicInbox = "inbox" // postings were worked off; for the process that accepted them
 	topicToken = "token" // one was revoked
 )
 
 var topics = []string{TopicIncident, TopicDefinitions, TopicPage, TopicAlert, TopicLedger, TopicCorrection, TopicSilence,
-	TopicHeartbeat, TopicContact}
+	TopicHeartbeat, TopicContact, TopicOncall}
 
 // Change tells that something was committed. It carries no data: read what is needed.
 type Change struct {

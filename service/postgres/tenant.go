@@ -15,7 +15,10 @@ import (
 // transaction as the statements themselves. A store shows nothing else of its pool.
 
 // store is a pool that can only be used within a scope.
-type store struct{ pool *pgxpool.Pool }
+type store struct {
+	pool  *pgxpool.Pool
+	plans *plans // the schedules in force, for what runs in its transactions
+}
 
 // querier runs statements within a scope. It is only handed out by change.
 type querier interface {
@@ -114,7 +117,7 @@ func (s store) changeOnce(ctx context.Context, scope access.Scope, do func(ctx c
 	if err != nil {
 		return notBegun{err}
 	}
-	if err := do(ctx, tx, now); err != nil {
+	if err := do(withPlans(ctx, s.plans), tx, now); err != nil {
 		return err
 	}
 	return tx.Commit(ctx)

@@ -57,7 +57,7 @@ func lockTurns(ctx context.Context, tx querier, turns []incidents.TurnOf) (map[i
 		return again
 	})
 	next := map[incidents.TurnOf]int{}
-	found, err := rows(ctx, tx, lockTurnsSQL, pgx.NamedArgs{
+	found, err := asOperator(ctx, tx, lockTurnsSQL, pgx.NamedArgs{
 		"policies": column(turns, func(t incidents.TurnOf) string { return t.Policy }),
 		"steps":    column(turns, func(t incidents.TurnOf) int { return t.Step }),
 	}, func(row pgx.CollectableRow) (t incidents.Turn, err error) {
@@ -70,9 +70,14 @@ func lockTurns(ctx context.Context, tx querier, turns []incidents.TurnOf) (map[i
 }
 
 func (w writes) turns(turns []incidents.Turn) {
+	if len(turns) == 0 {
+		return
+	}
+	w.Queue(asOperatorSQL) // policies are the operator's, also where a tenant's alert is paged by one
 	for _, t := range turns {
 		w.Queue(takeTurnSQL, pgx.NamedArgs{"policy": t.Policy, "step": t.Step, "next": t.Next})
 	}
+	w.Queue(asAskedSQL)
 }
 
 // WhoIsCalled returns who can be called now of those whom the targets mean.

@@ -1,0 +1,200 @@
+package service
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nines-sre/nines/incidents/oncall"
+	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/internal/fault"
+	"github.com/nines-sre/nines/service/httpapi"
+	"github.com/nines-sre/nines/service/postgres"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+const (
+	jobOnCall   = "watch-oncall"
+	onCallEvery = time.Minute
+	gapsAhead   = 30 * 24 * time.Hour
+	keepsFor    = 400 * 24 * time.Hour // of the longest report
+)
+
+// onCall is what API and pages ask about who is on call.
+type onCall struct {
+	*postgres.DB
+	plane *plane
+}
+
+// Schedules returns the schedules in force.
+func (o onCall) Schedules() map[string]oncall.Schedule {
+	return o.plane.definitions.Catalog().Schedules()
+}
+
+// Served returns who was on call as it was recorded; what lasts ends now.
+func (o onCall) Served(ctx context.Context, scope access.Scope, schedule string, from, to time.Time) ([]oncall.Shift, error) {
+	found, err := o.OnCallHistory(ctx, scope, schedule, from, to)
+	now := time.Now().UTC()
+	shifts := make([]oncall.Shift, 0, len(found))
+	for _, v := range found {
+		end := now
+		if v.To != nil {
+			end = v.To.UTC()
+		}
+		if end.After(to) {
+			end = to
+		}
+		begin := v.From.UTC()
+		if begin.Before(from) {
+			begin = from
+		}
+		if begin.Before(end) {
+			shifts = append(shifts, oncall.Shift{Person: v.Person, From: begin, To: end})
+		}
+	}
+	return shifts, err
+}
+
+// Fair adds up what being on call took: the past as it was recorded, the time to come by the plans.
+func (o onCall) Fair(ctx context.Context, scope access.Scope, schedule string, from, to time.Time) ([]oncall.Load, error) {
+	schedules := o.Schedules()
+	if _, defined := schedules[schedule]; schedule != "" && !defined {
+		return nil, fault.New(fault.NotFound, "there is no schedule %q", schedule)
+	}
+	if to.Sub(from) > keepsFor {
+		return nil, fault.New(fault.Invalid, "to: must be at most 400 days after from")
+	}
+	shifts, err := o.Served(ctx, scope, schedule, from, to)
+	if err != nil {
+		return nil, err
+	}
+	if ahead := time.Now().UTC(); to.After(ahead) {
+		if from.After(ahead) {
+			ahead = from
+		}
+		overlays, err := o.Overlays(ctx, scope, nil, ahead, to)
+		if err != nil {
+			return nil, err
+		}
+		for name, s := range schedules {
+			if schedule == "" || name == schedule {
+				shifts = append(shifts, s.Shifts(overlays[name], ahead, to)...)
+			}
+		}
+	}
+	pages, err := o.PagesOf(ctx, scope, from, to)
+	if err != nil {
+		return nil, err
+	}
+	if schedule != "" {
+		pages = slices.DeleteFunc(pages, func(p oncall.Paged) bool { return !during(shifts, p) })
+	}
+	return oncall.Fair(shifts, pages, func(string) *time.Location { return time.UTC }), nil
+}
+
+func during(shifts []oncall.Shift, p oncall.Paged) bool {
+	return slices.ContainsFunc(shifts, func(s oncall.Shift) bool {
+		return s.Person == p.Person && !p.At.Before(s.From) && p.At.Before(s.To)
+	})
+}
+
+// MakeLink returns the link's secret, once.
+func (o onCall) MakeLink(ctx context.Context, who access.Principal, l httpapi.OnCallLink) (httpapi.OnCallLink, string, error) {
+	made, secret, err := o.MakeOnCallLink(ctx, who, postgres.OnCallLink(l))
+	return httpapi.OnCallLink(made), secret, err
+}
+
+// Links returns the links that somebody made.
+func (o onCall) Links(ctx context.Context, who access.Principal) ([]httpapi.OnCallLink, error) {
+	found, err := o.OnCallLinks(ctx, who)
+	links := make([]httpapi.OnCallLink, 0, len(found))
+	for _, l := range found {
+		links = append(links, httpapi.OnCallLink(l))
+	}
+	return links, err
+}
+
+// RevokeLink makes an address show nothing.
+func (o onCall) RevokeLink(ctx context.Context, who access.Principal, id string) error {
+	return o.RevokeOnCallLink(ctx, who, id)
+}
+
+// LinkOf returns what a secret address shows.
+func (o onCall) LinkOf(ctx context.Context, secret string) (httpapi.OnCallLink, error) {
+	l, err := o.OnCallLinkOf(ctx, secret)
+	return httpapi.OnCallLink(l), err
+}
+
+// gapWatch says before it happens when nobody will be on call.
+type gapWatch struct {
+	next *prometheus.GaugeVec
+	long *prometheus.GaugeVec
+	mu   sync.Mutex
+	told map[string]oncall.Span // the gap that was last told, by schedule
+}
+
+func newGapWatch(registry prometheus.Registerer) *gapWatch {
+	w := &gapWatch{told: map[string]oncall.Span{}}
+	w.next = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "nines_oncall_next_gap_seconds",
+		Help: "Seconds until nobody is on call, 0 while that is so; only schedules with a gap within 30 days."}, []string{"schedule"})
+	w.long = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "nines_oncall_gap_seconds",
+		Help: "How long nobody is on call within the next 30 days."}, []string{"schedule"})
+	registry.MustRegister(w.next, w.long)
+	return w
+}
+
+// watchOnCall ends swaps that nobody answered, records who is on call, and warns of gaps.
+func (p *plane) watchOnCall(w *gapWatch) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := p.db.ExpireSwaps(ctx); err != nil {
+			return err
+		}
+		if err := p.db.RecordOnCall(ctx); err != nil {
+			return err
+		}
+		now := time.Now().UTC()
+		overlays, err := p.db.Overlays(ctx, operator, nil, now, now.Add(gapsAhead))
+		if err != nil {
+			return err
+		}
+		gaps := map[string][]oncall.Span{}
+		for name, s := range p.definitions.Catalog().Schedules() {
+			if found := s.Gaps(overlays[name], now, now.Add(gapsAhead)); len(found) > 0 {
+				gaps[name] = found
+			}
+		}
+		for _, name := range w.observe(gaps, now) {
+			gap := gaps[name][0]
+			p.log.Warn("nobody will be on call; override the schedule or mend its plan",
+				"schedule", name, "from", gap.From.UTC(), "to", gap.To.UTC())
+		}
+		return nil
+	}
+}
+
+// observe sets the metrics and returns the schedules whose next gap was not told yet.
+func (w *gapWatch) observe(gaps map[string][]oncall.Span, now time.Time) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next.Reset()
+	w.long.Reset()
+	var tell []string
+	for _, name := range slices.Sorted(maps.Keys(gaps)) {
+		total := time.Duration(0)
+		for _, g := range gaps[name] {
+			total += g.To.Sub(g.From)
+		}
+		first := gaps[name][0]
+		w.next.WithLabelValues(name).Set(max(0, first.From.Sub(now).Seconds()))
+		w.long.WithLabelValues(name).Set(total.Seconds())
+		// A gap that lasts is clipped to now, and the last one to the end of what is looked at: its other edge is what stays.
+		if old, known := w.told[name]; !known || !old.From.Equal(first.From) && !old.To.Equal(first.To) {
+			tell = append(tell, name)
+		}
+		w.told[name] = first
+	}
+	maps.DeleteFunc(w.told, func(name string, _ oncall.Span) bool { return len(gaps[name]) == 0 })
+	return tell
+}
