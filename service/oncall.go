@@ -29,7 +29,9 @@ type onCall struct {
 }
 
 // Schedules returns the schedules in force.
-func (o onCall) Schedules() map[string]oncall.Schedule { return o.plane.definitions.Catalog().Schedules() }
+func (o onCall) Schedules() map[string]oncall.Schedule {
+	return o.plane.definitions.Catalog().Schedules()
+}
 
 // Served returns who was on call as it was recorded; what lasts ends now.
 func (o onCall) Served(ctx context.Context, scope access.Scope, schedule string, from, to time.Time) ([]oncall.Shift, error) {

@@ -70,6 +70,9 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 		app.Get("/policies/:name", s.signedIn(s.policy))
 		app.Post("/policies/:name/test", s.signedIn(s.testContact))
 	}
+	if s.OnCall != nil {
+		s.mountOnCall(app)
+	}
 	app.Get("/reports", s.signedIn(s.reports))
 	app.Get("/runbooks/:name", s.signedIn(s.runbook))
 	return nil
