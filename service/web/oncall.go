@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"strings"
@@ -73,12 +74,10 @@ type onCallPerson struct {
 
 // personOf gives the same person the same colour on every page.
 func personOf(email string) onCallPerson {
-	sum := 0
-	for _, r := range email {
-		sum = sum*31 + int(r)
-	}
+	sum := fnv.New64a()
+	_, _ = sum.Write([]byte(email)) // never fails
 	short, _, _ := strings.Cut(email, "@")
-	return onCallPerson{email, short, fmt.Sprintf("who-%d", uint32(sum)%8)}
+	return onCallPerson{email, short, fmt.Sprintf("who-%d", sum.Sum64()>>32%8)}
 }
 
 // onCallNow is who is on call over all schedules, and what that took from each person in the last 30 days.
