@@ -34,6 +34,7 @@ func (p *plane) buildApp(context.Context) error {
 		BaseURL: p.config.PublicURL(), Version: p.options.Version, ResolveTimeout: p.config.ResolveAfter,
 		PrometheusURL: prometheusURL, PrometheusToken: p.engineToken, HTMLError: web.HTMLError,
 	}, httpapi.Deps{
+		OnCall:   onCall{p.db, p},
 		Sessions: sessions{p.db, p.engineToken}, People: people{p.db}, Audit: auditLog{p.db}, Definitions: p.definitions, Versions: p.db,
 		Alerts: alerts{p.db}, Incidents: p.db, Past: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
 		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
@@ -49,7 +50,7 @@ func (p *plane) buildApp(context.Context) error {
 	}
 	p.app = app
 	return web.Mount(app, web.Config{CookieName: httpapi.CookieName(p.config.PublicURL()), BaseURL: p.config.PublicURL(), Version: p.options.Version},
-		web.Deps{Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: runbooks.Read, Log: p.log,
+		web.Deps{OnCall: onCall{p.db, p}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: runbooks.Read, Log: p.log,
 			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
 			Assigner: p.assigner(), Postmortems: webPostmortems{p.postmortems()}})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/nines-sre/nines/incidents/notify/email"
 	"github.com/nines-sre/nines/incidents/notify/pagerduty"
 	"github.com/nines-sre/nines/incidents/notify/webhook"
+	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/runbooks"
@@ -49,7 +50,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 	}
 	p.metrics.jobs.Expect(
 		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
-		jobNotices, jobSessions, jobAudit,
+		jobNotices, jobSessions, jobOnCall, jobAudit,
 		jobChase, jobOverdue,
 	)
 	p.onClose(func() {
@@ -105,6 +106,7 @@ func (p *plane) openOnce(ctx context.Context) error {
 func (p *plane) startDefinitions(ctx context.Context) error {
 	p.definitions = definitions.New(p.db, func(name string) bool { _, ok := runbooks.Read(name); return ok })
 	p.definitions.AskAccounts(p.db.WithoutAccount)
+	p.db.UseSchedules(func() map[string]oncall.Schedule { return p.definitions.Catalog().Schedules() })
 	if err := p.definitions.Refresh(ctx); err != nil {
 		return err
 	}

@@ -77,6 +77,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobChase, Every: chaseEvery, Timeout: 10 * time.Minute, Run: p.chase().run},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 		{Name: jobUndefined, Every: undefinedEvery, Run: p.endUndefinedHeartbeats},
+		{Name: jobOnCall, Every: onCallEvery, Run: p.watchOnCall(newGapWatch(p.telemetry.Registry))},
 		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},
 	}, p.metrics.jobs.Observe)
 	if err != nil {

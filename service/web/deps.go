@@ -33,6 +33,7 @@ type Deps struct {
 	Assigner    Assigner    // nil: incidents cannot be given to others, and pages do not say who is called
 	Changes     Changes     // nil: pages know of none
 	Postmortems Postmortems // nil: there are no pages of postmortems and action items
+	OnCall      OnCall      // nil: there are no pages of who is on call
 	// Runbook returns the Markdown of an embedded runbook; false where there is none of that name.
 	Runbook func(name string) (string, bool)
 	Now     func() time.Time // time.Now unless set

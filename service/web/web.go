@@ -71,6 +71,9 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 		app.Post("/policies/:name/test", s.signedIn(s.testContact))
 	}
 	s.mountPostmortems(app)
+	if s.OnCall != nil {
+		s.mountOnCall(app)
+	}
 	app.Get("/reports", s.signedIn(s.reports))
 	app.Get("/runbooks/:name", s.signedIn(s.runbook))
 	return nil

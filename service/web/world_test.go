@@ -14,6 +14,7 @@ import (
 
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/slo"
@@ -35,6 +36,7 @@ type world struct {
 	silences  []alerting.Silence
 	reviews   reviewed
 	alerts    []alerting.Alert
+	overrides []oncall.Override
 }
 
 var (
@@ -427,7 +429,7 @@ func (w *world) app(who func(*fiber.Ctx) access.Principal) *fiber.App {
 		return c.Next()
 	})
 	err := Mount(app, Config{CookieName: "nines_session", BaseURL: "http://localhost", Version: "1.0.0"},
-		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Contacts: contactsOf{w}, Assigner: assignerOf{w}, Postmortems: postmortemsOf{w}, Now: func() time.Time { return w.now }})
+		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Contacts: contactsOf{w}, Assigner: assignerOf{w}, OnCall: onCallOf{w}, Postmortems: postmortemsOf{w}, Now: func() time.Time { return w.now }})
 	if err != nil {
 		panic(err)
 	}
