@@ -121,3 +121,15 @@ func sharedLabels(a, b Incident) []string {
 	slices.Sort(out)
 	return out
 }
+
+// Search asks for incidents by words and filters. The zero Search is all of them.
+type Search struct {
+	Query      string // of title, summary, labels and notes; every word must be there; "" is any
+	States     []State
+	Severities []Severity
+	Services   []string
+	Tenant     string    // "" is all in scope
+	From, To   time.Time // opened from From and before To; zero is unbounded
+	Limit      int       // 1 to 500; 0 means 50
+	Before     int64     // only numbers below this one: the cursor of the next page; 0 means from the newest
+}

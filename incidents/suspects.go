@@ -33,8 +33,8 @@ type Suspect struct {
 // SuspectWindow is how long before the start of an incident a change is looked at.
 const SuspectWindow = 6 * time.Hour
 
-// suspectLead is how far after the start a change may have begun: clocks of deploys and of scrapes differ.
-const suspectLead = 2 * time.Minute
+// SuspectLead is how far after the start a change may have begun: clocks of deploys and of scrapes differ.
+const SuspectLead = 2 * time.Minute
 
 // suspectHalfLife is after what time a change is half as suspicious: most trouble of a change shows within minutes.
 const suspectHalfLife = 30 * time.Minute
@@ -70,7 +70,7 @@ func Suspects(i Incident, candidates []Candidate) []Suspect {
 	var out []Suspect
 	for _, c := range candidates {
 		before := i.StartedAt.Sub(c.BeganAt)
-		if before > SuspectWindow || before < -suspectLead {
+		if before > SuspectWindow || before < -SuspectLead {
 			continue
 		}
 		out = append(out, suspect(i, c, before))
