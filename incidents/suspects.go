@@ -21,7 +21,7 @@ type Candidate struct {
 }
 
 // AllServices is the service of a change that touches every service.
-const AllServices = "*"
+const AllServices = "all"
 
 // Suspect is a candidate with how suspicious it is, and why in words.
 type Suspect struct {

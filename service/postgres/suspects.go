@@ -15,9 +15,9 @@ where c.began_at > @from and c.began_at <= @to
 order by c.began_at desc
 limit 500`
 
-// Suspects returns the changes near the start of an incident, the most suspicious first; id is its UUID or number, and
-// needs says on which services a service depends. Changes are the operator's: a tenant sees none. See incidents.Suspects.
-func (d *DB) Suspects(ctx context.Context, scope access.Scope, id string, needs func(service string) []string) ([]incidents.Suspect, error) {
+// Suspects returns the changes near the start of an incident, the most suspicious first; id is its UUID or number.
+// Changes are the operator's: a tenant sees none. See incidents.Suspects.
+func (d *DB) Suspects(ctx context.Context, scope access.Scope, id string) ([]incidents.Suspect, error) {
 	type row struct {
 		incidents.Candidate
 		Environment, Outcome string
@@ -34,14 +34,10 @@ func (d *DB) Suspects(ctx context.Context, scope access.Scope, id string, needs 
 	if err != nil {
 		return nil, explain(ctx, err, "look for the changes near an incident's start")
 	}
-	above := map[string]bool{}
-	for _, name := range needs(this.Service) {
-		above[name] = true
-	}
 	var candidates []incidents.Candidate
 	for _, r := range found {
 		c := r.Candidate
-		c.DependsOn, c.Failed = above[c.Service], r.Outcome != "" && r.Outcome != "succeeded"
+		c.Failed = r.Outcome != "" && r.Outcome != "succeeded"
 		if r.Environment != "" {
 			c.Labels = map[string]string{"environment": r.Environment}
 		}
