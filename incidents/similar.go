@@ -128,6 +128,7 @@ type Search struct {
 	States     []State
 	Severities []Severity
 	Services   []string
+	Team       string    // the owner of the service; "" is any. Who knows the owners turns it into Services
 	Tenant     string    // "" is all in scope
 	From, To   time.Time // opened from From and before To; zero is unbounded
 	Limit      int       // 1 to 500; 0 means 50

@@ -29,6 +29,7 @@ type Deps struct {
 	Contacts     Contacts
 	Explainer    Explainer
 	Incidents    Incidents
+	Evidence     Evidence
 	Intelligence Intelligence
 	Decisions    Decisions
 	Corrections  Corrections

@@ -36,6 +36,7 @@ var sample = map[string]struct{ query, body string }{
 	"list-policies": {}, "test-contact": {body: `{"policy":"shop","step":1,"index":1}`},
 	"ping-heartbeat-with-key": {}, "ping-heartbeat-with-key-by-get": {},
 	"ask-gate": {body: `{"service":"shop","change":"r118"}`}, "list-changes": {query: "service=shop"}, "get-change": {}, "list-incident-changes": {},
+	"get-figures": {query: "by=team&zone=Europe/Berlin"}, "search-incidents": {query: "q=disk"}, "list-similar-incidents": {}, "list-incident-suspects": {},
 	"approve-change": {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},
 }
 

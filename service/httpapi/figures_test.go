@@ -1,0 +1,26 @@
+package httpapi
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
+)
+
+func (w *world) Figures(ctx context.Context, _ access.Scope, f incidents.FiguresFilter) ([]incidents.Figures, error) {
+	return []incidents.Figures{{Key: string(f.By), Incidents: 3}}, w.gate(ctx)
+}
+
+func (w *world) SearchIncidents(ctx context.Context, _ access.Scope, _ incidents.Search) ([]incidents.Incident, error) {
+	return []incidents.Incident{{Number: 7}}, w.gate(ctx)
+}
+
+func (w *world) Similar(ctx context.Context, _ access.Scope, _ string) ([]incidents.Similar, error) {
+	return []incidents.Similar{{Past: incidents.Past{Reason: "warmed the cache"}, Score: 0.8}}, w.gate(ctx)
+}
+
+func (w *world) Suspects(ctx context.Context, _ access.Scope, _ string) ([]incidents.Suspect, error) {
+	return []incidents.Suspect{{Score: 0.9, Reasons: []string{"same service"}}}, w.gate(ctx)
+}
