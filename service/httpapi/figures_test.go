@@ -24,3 +24,14 @@ func (w *world) Similar(ctx context.Context, _ access.Scope, _ string) ([]incide
 func (w *world) Suspects(ctx context.Context, _ access.Scope, _ string) ([]incidents.Suspect, error) {
 	return []incidents.Suspect{{Score: 0.9, Reasons: []string{"same service"}}}, w.gate(ctx)
 }
+
+func TestFiguresNameWhatIsWrongWithAQuestion(t *testing.T) {
+	app, _ := newWorld(t)
+	for query, want := range map[string]string{
+		"zone=Mars/Base": "zone:", "zone=Local": "zone:", "from=2026-03-02T00:00:00Z&to=2026-03-01T00:00:00Z": "from:",
+	} {
+		if got := ask(t, app, get, "/api/v1/figures?"+query, "", bearer("viewer")); !strings.Contains(got.text, want) {
+			t.Errorf("%s: %+v", query, got)
+		}
+	}
+}
