@@ -138,9 +138,9 @@ func (a *API) mount(app *fiber.App) {
 	app.Use(a.observe, a.secureHeaders, saneHeaders, a.unpack, a.deadline, a.sameOrigin, a.limitSignIn, a.authenticate)
 	a.huma = humafiber.New(app, humaConfig(a.config.Version))
 	for _, mount := range []func(){
+		a.mountFigures, // before incidents, whose {id} would take the word search
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountReports, a.mountCapacity, a.mountEvents,
 		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats, a.mountContacts,
-		a.mountFigures,
 	} {
 		mount()
 	}

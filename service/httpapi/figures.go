@@ -111,6 +111,9 @@ func (a *API) figures(ctx context.Context, in *figuresInput) (*body[FiguresAnswe
 }
 
 func (a *API) searchIncidents(ctx context.Context, in *searchInput) (*body[incidentPage], error) {
+	if in.Tenant != "" && !access.PrincipalOf(ctx).Scope().Allows(in.Tenant) {
+		return nil, fault.New(fault.NotFound, "there is no tenant %q", in.Tenant)
+	}
 	s := incidents.Search{Query: in.Query, Team: in.Team, Tenant: in.Tenant, From: in.From, To: in.To, Limit: in.Limit, Before: in.Cursor}
 	for _, state := range in.State {
 		s.States = append(s.States, incidents.State(state))

@@ -14,11 +14,11 @@ func (w *world) Figures(ctx context.Context, _ access.Scope, f incidents.Figures
 }
 
 func (w *world) SearchIncidents(ctx context.Context, _ access.Scope, _ incidents.Search) ([]incidents.Incident, error) {
-	return []incidents.Incident{{Number: 7}}, w.gate(ctx)
+	return []incidents.Incident{{Number: 7, Severity: incidents.Critical, State: incidents.Resolved}}, w.gate(ctx)
 }
 
 func (w *world) Similar(ctx context.Context, _ access.Scope, _ string) ([]incidents.Similar, error) {
-	return []incidents.Similar{{Past: incidents.Past{Reason: "warmed the cache"}, Score: 0.8}}, w.gate(ctx)
+	return []incidents.Similar{{Past: incidents.Past{Incident: incidents.Incident{Severity: incidents.Critical, State: incidents.Resolved}, Reason: "warmed the cache"}, Score: 0.8}}, w.gate(ctx)
 }
 
 func (w *world) Suspects(ctx context.Context, _ access.Scope, _ string) ([]incidents.Suspect, error) {
