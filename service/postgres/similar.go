@@ -68,16 +68,14 @@ func (d *DB) Similar(ctx context.Context, scope access.Scope, id string) ([]inci
 	return incidents.Alike(this, past, time.Now(), mostSimilar), nil
 }
 
-// Incidents by words, the newest first. What people noted is asked apart, so that each half has its index.
-const searchSQL = `
-with asked as (select websearch_to_tsquery('simple', @query) as q), matched as (
-    (select i.number from incidents i where i.words @@ (select q from asked) and %[1]s order by i.number desc limit @most)
-    union
-    (select distinct i.number from timeline t join incidents i on (i.tenant_id, i.id) = (t.tenant_id, t.incident_id)
-        where @notes and t.kind in ('note', 'resolved') and to_tsvector('simple', t.text) @@ (select q from asked) and %[1]s
-        order by i.number desc limit @most)
+// What is asked for by words is set before, because the policy of incident_words reads it.
+const (
+	askWordsSQL = `select set_config('app.words', websearch_to_tsquery('simple', @query)::text, true)`
+	searchSQL   = `
+select ` + incidentColumns + ` from incidents i
+where number in (select w.number from incident_words w where @notes or not w.noted) and %[1]s
+order by number desc limit @most`
 )
-select ` + incidentColumns + ` from incidents where number in (select number from matched) order by number desc limit @most`
 
 const listFoundSQL = `select ` + incidentColumns + ` from incidents i where %[1]s order by number desc limit @most`
 
@@ -85,14 +83,20 @@ const listFoundSQL = `select ` + incidentColumns + ` from incidents i where %[1]
 // summaries, labels and, for the operator, of notes and reasons; "quoted words" stand together and -word is left out.
 func (d *DB) SearchIncidents(ctx context.Context, scope access.Scope, s incidents.Search) ([]incidents.Incident, error) {
 	where, args := searchTerms(s)
-	args["notes"], args["query"] = scope.IsOperator(), s.Query
-	sql := searchSQL
+	args["notes"] = scope.IsOperator()
 	if strings.TrimSpace(s.Query) == "" {
-		sql = listFoundSQL
 		delete(args, "notes")
-		delete(args, "query")
+		found, err := read(ctx, d.api, scope, fmt.Sprintf(listFoundSQL, where), args, scanIncident)
+		return found, explain(ctx, err, "list incidents")
 	}
-	found, err := read(ctx, d.api, scope, fmt.Sprintf(sql, where), args, scanIncident)
+	var found []incidents.Incident
+	err := d.api.change(ctx, scope, func(ctx context.Context, tx querier, _ time.Time) error {
+		_, err := tx.Exec(ctx, askWordsSQL, pgx.NamedArgs{"query": s.Query})
+		if err == nil {
+			found, err = rows(ctx, tx, fmt.Sprintf(searchSQL, where), args, scanIncident)
+		}
+		return err
+	})
 	return found, explain(ctx, err, "search incidents")
 }
 
