@@ -21,10 +21,9 @@ insert into incident_words select t.tenant_id, t.incident_id, i.number, true, to
     from timeline t join incidents i on (i.tenant_id, i.id) = (t.tenant_id, t.incident_id) where t.kind in ('note', 'resolved');
 alter table incident_words enable row level security;
 alter table incident_words force row level security;
-create policy scope on incident_words for select using ((current_setting('app.scope', true) = 'operator'
-    or tenant_id = nullif(current_setting('app.tenant', true), '')) and words @@ nullif(current_setting('app.words', true), '')::tsquery);
-create policy scope_new on incident_words for insert with check (current_setting('app.scope', true) = 'operator'
+create policy scope on incident_words using (current_setting('app.scope', true) = 'operator'
     or tenant_id = nullif(current_setting('app.tenant', true), ''));
+create policy asked on incident_words as restrictive for select using (words @@ nullif(current_setting('app.words', true), '')::tsquery);
 
 -- Words are added and never taken away: what an incident was once called finds it too.
 -- +goose StatementBegin
