@@ -33,8 +33,8 @@ const (
 	HeldByNothing    Damage = "held_by_nothing"
 )
 
-// Facts are what an audit has to know beside the incident itself.
-type Facts struct {
+// AuditFacts are what an audit has to know beside the incident itself.
+type AuditFacts struct {
 	Live   int  // pages of the step that was paged last that were not canceled
 	Nobody bool // the timeline says that nobody of that step could be called
 	Loud   int  // open alerts that may page
@@ -42,7 +42,7 @@ type Facts struct {
 
 // Damage says what keeps the incident from paging as it should, at most one thing at a time; what is overdue by less than
 // the bound is not damage.
-func (i Incident) Damage(f Facts, bound time.Duration, now time.Time) Damage {
+func (i Incident) Damage(f AuditFacts, bound time.Duration, now time.Time) Damage {
 	if i.State == Resolved {
 		return NoDamage
 	}
@@ -81,7 +81,7 @@ func (i Incident) damagedWait(overdue func(*time.Time) bool) Damage {
 }
 
 // damagedPaging is about an incident that pages, or would if somebody were named.
-func (i Incident) damagedPaging(f Facts, overdue func(*time.Time) bool) Damage {
+func (i Incident) damagedPaging(f AuditFacts, overdue func(*time.Time) bool) Damage {
 	switch {
 	case i.Policy.Empty():
 		return NoDamage
@@ -101,7 +101,7 @@ func (i Incident) damagedPaging(f Facts, overdue func(*time.Time) bool) Damage {
 
 // Audit puts the incident right where it is damaged, at once, and says so on the timeline; otherwise the Change is empty.
 // It pages whoever should have been paged, rather twice than never.
-func (i Incident) Audit(f Facts, t Tally, paged []Target, r Roster, bound time.Duration, now time.Time) (Change, Damage) {
+func (i Incident) Audit(f AuditFacts, t Tally, paged []Target, r Roster, bound time.Duration, now time.Time) (Change, Damage) {
 	damage := i.Damage(f, bound, now)
 	c := Change{Incident: i}
 	if damage == NoDamage {

@@ -51,7 +51,7 @@ func (m *crew) apply(t *rapid.T, c incidents.Change) {
 	}
 }
 
-func (m *crew) facts() (f incidents.Facts) {
+func (m *crew) facts() (f incidents.AuditFacts) {
 	for _, p := range m.pages {
 		if p.Action == incidents.ActionTrigger && p.Turn == m.i.Turn && p.Step == m.i.Step && p.Loop == m.i.Loop && p.State != incidents.PageCanceled {
 			f.Live++

@@ -40,7 +40,7 @@ func (p Postmortem) Refresh(found []Found, now time.Time) (out Postmortem, chang
 		if s.Evidence == "" {
 			continue
 		}
-		figures := Figures(s.Evidence, found, now)
+		figures := EvidenceText(s.Evidence, found, now)
 		if figures == s.Figures && s.FiguresAt != nil {
 			continue
 		}
@@ -52,9 +52,9 @@ func (p Postmortem) Refresh(found []Found, now time.Time) (out Postmortem, chang
 	return p, changed
 }
 
-// Figures writes one kind of figures as Markdown; texts of people and alerts are escaped. With several incidents each
+// EvidenceText writes one kind of figures as Markdown; texts of people and alerts are escaped. With several incidents each
 // has its own part, headed by its number.
-func Figures(kind Evidence, found []Found, now time.Time) string {
+func EvidenceText(kind Evidence, found []Found, now time.Time) string {
 	var parts []string
 	for _, f := range found {
 		text := figuresOf(kind, f, now)

@@ -139,7 +139,7 @@ func (w *world) note(c incidents.Change, before int, now time.Time) {
 func turnKey(id string, turn int) string { return fmt.Sprint(id, "/", turn) }
 
 // facts are those an auditor has.
-func (w *world) facts(i incidents.Incident, pages []incidents.Page, events []incidents.Event) (f incidents.Facts) {
+func (w *world) facts(i incidents.Incident, pages []incidents.Page, events []incidents.Event) (f incidents.AuditFacts) {
 	for _, p := range pages {
 		if p.Action == incidents.ActionTrigger && p.Turn == i.Turn && p.Step == i.Step && p.Loop == i.Loop && p.State != incidents.PageCanceled {
 			f.Live++

@@ -41,6 +41,7 @@ func (p *plane) buildApp(context.Context) error {
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
 		Assigner:    p.assigner(),
 		Postmortems: p.postmortems(),
+		Evidence:    evidence{p.db, p.definitions.Catalog},
 		AlertRules:  func() alerting.Rules { return p.definitions.Catalog().AlertRules() },
 		Router:      p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
 		Metrics: p.metrics.http, Events: p.hub, Log: p.log,

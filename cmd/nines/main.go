@@ -83,7 +83,7 @@ func (a *cli) root() *cobra.Command {
 		a.applyCommand(), a.validateCommand(), a.diffCommand(), a.exportCommand(),
 		a.sloCommand(), a.alertCommand(), a.silenceCommand(), a.heartbeatCommand(), a.contactCommand(), a.onCallCommand(), a.incidentsCommand(), a.reportCommand(), a.postureCommand(),
 		a.capacityCommand(), a.costCommand(), a.gateCommand(), a.changesCommand(), a.tokensCommand(), a.usersCommand(),
-		a.importCommand(),
+		a.importCommand(), a.figuresCommand(),
 		a.postmortemCommand(), a.actionCommand(),
 	)
 	return root

@@ -139,6 +139,7 @@ func (a *API) mount(app *fiber.App) {
 	app.Use(a.observe, a.secureHeaders, saneHeaders, a.unpack, a.deadline, a.sameOrigin, a.limitSignIn, a.authenticate)
 	a.huma = humafiber.New(app, humaConfig(a.config.Version))
 	for _, mount := range []func(){
+		a.mountFigures, // before incidents, whose {id} would take the word search
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountPast, a.mountReports, a.mountCapacity, a.mountEvents,
 		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats, a.mountContacts,
 		a.mountAssignments, a.mountPostmortems,
@@ -157,7 +158,7 @@ func (a *API) mount(app *fiber.App) {
 func (d Deps) check() error {
 	for name, missing := range map[string]bool{
 		"Sessions": d.Sessions == nil, "People": d.People == nil, "Audit": d.Audit == nil, "Definitions": d.Definitions == nil,
-		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil, "Past": d.Past == nil,
+		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil, "Past": d.Past == nil, "Evidence": d.Evidence == nil,
 		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
 		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Contacts": d.Contacts == nil, "Metrics": d.Metrics == nil,

@@ -32,6 +32,7 @@ type Deps struct {
 	Assigner     Assigner
 	Incidents    Incidents
 	Past         PastIncidents
+	Evidence     Evidence
 	Intelligence Intelligence
 	Decisions    Decisions
 	Corrections  Corrections

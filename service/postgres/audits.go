@@ -39,7 +39,7 @@ for no key update of i skip locked`
 // audited is an open incident and what an audit has to know beside it.
 type audited struct {
 	incidents.Incident
-	incidents.Facts
+	incidents.AuditFacts
 }
 
 // AuditEscalations looks at every open incident, puts right what keeps one from paging as it should, see
@@ -84,7 +84,7 @@ func (d *DB) audited(ctx context.Context, after string, bound time.Duration) (se
 			seen.last = found[len(found)-1].ID
 		}
 		for _, a := range found {
-			if a.Incident.Damage(a.Facts, bound, now) != incidents.NoDamage {
+			if a.Incident.Damage(a.AuditFacts, bound, now) != incidents.NoDamage {
 				seen.damaged = append(seen.damaged, a.ID)
 			}
 		}
@@ -114,7 +114,7 @@ func (d *DB) auditOne(ctx context.Context, id string, bound time.Duration) (foun
 		if err != nil {
 			return err
 		}
-		change, damage := before.Audit(before.Facts, t, paged, r, bound, now)
+		change, damage := before.Audit(before.AuditFacts, t, paged, r, bound, now)
 		if damage == incidents.NoDamage {
 			return nil
 		}

@@ -228,7 +228,7 @@ func TestEveryTableIsSecured(t *testing.T) {
 			not exists (select from pg_constraint k where k.conrelid = c.oid and k.contype in ('p', 'f')
 				and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname in ('tenant_id', 'incident_tenant') and a.attnum = any(k.conkey))) as keys,
 			coalesce((select string_agg(pg_get_expr(p.polqual, p.polrelid) || coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') || p.polcmd::text, ';')
-				from pg_policy p where p.polrelid = c.oid), '') as policy
+				from pg_policy p where p.polrelid = c.oid and p.polpermissive), '') as policy
 		from pg_class c where c.relkind in ('r', 'p') and c.relnamespace = 'public'::regnamespace and c.relname <> 'goose_db_version'
 		order by 1`)
 	if err != nil {
@@ -246,6 +246,18 @@ func TestEveryTableIsSecured(t *testing.T) {
 		if !scoped(f.Policy, usual) {
 			t.Errorf("%s has the policy %q", f.Name, f.Policy)
 		}
+	}
+}
+
+// TestOnlyWordsAreSearchedByPolicy is about the one policy that narrows what others let through: PostgreSQL asks the index of
+// words only where the question is part of a policy.
+func TestOnlyWordsAreSearchedByPolicy(t *testing.T) {
+	t.Parallel()
+	_, conn := openBoth(t)
+	found := value[string](t, conn, `
+		select coalesce(string_agg(polrelid::regclass::text || ' ' || polname || ' ' || polcmd::text, ', '), '') from pg_policy where not polpermissive`)
+	if found != "incident_words asked r" {
+		t.Errorf("restrictive policies: %s", found)
 	}
 }
 

@@ -1,0 +1,93 @@
+package postgres_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
+)
+
+func TestPastIncidentsComeWithWhatMendedThem(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	ctx, start := context.Background(), time.Now().Add(-48*time.Hour)
+	over := start.Add(time.Hour)
+	add := func(tenant, title, service string, resolved *time.Time, labels string) string {
+		return value[string](t, conn, addIncidentSQL, tenant, title, service, start, resolved, labels)
+	}
+	like := add("", "Checkout latency is high", "checkout", &over, `{"alertname":"Latency","region":"eu"}`)
+	add("", "Disk is full", "storage", &over, `{"alertname":"DiskFull"}`)
+	add("acme", "Checkout latency is high", "checkout", &over, `{"alertname":"Latency","region":"eu"}`)
+	add("", "Checkout latency is high", "checkout", nil, `{"alertname":"Latency","region":"eu"}`)
+	this := add("", "Checkout latency is high", "checkout", nil, `{"alertname":"Latency","region":"eu"}`)
+	for kind, text := range map[string]string{"note": "the cache was cold", "resolved": "warmed the cache"} {
+		do(t, conn, `insert into timeline (tenant_id, incident_id, at, kind, actor, name, text) values ('', $1, now(), $2, 'user:ana', 'Ana', $3)`, like, kind, text)
+	}
+	got := must(db.Similar(ctx, access.Operator(), this))(t)
+	if len(got) != 1 || got[0].Incident.ID != like || got[0].Reason != "warmed the cache" || !slices.Equal(got[0].Notes, []string{"the cache was cold"}) {
+		t.Errorf("got %+v", got)
+	}
+	if len(got) == 1 && !slices.Equal(got[0].Shared, []string{"alertname=Latency", "region=eu", "service=checkout"}) {
+		t.Errorf("shared %q", got[0].Shared)
+	}
+}
+
+func TestASearchFindsByWordsAndFiltersPageByPage(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	ctx, start := context.Background(), time.Now().Add(-48*time.Hour)
+	over := start.Add(time.Hour)
+	first := value[string](t, conn, addIncidentSQL, "", "Checkout ist langsam", "checkout", start, &over, `{"region":"eu"}`)
+	value[string](t, conn, addIncidentSQL, "acme", "Checkout latency", "checkout", start, nil, `{}`)
+	value[string](t, conn, addIncidentSQL, "", "Disk is full", "storage", start.Add(24*time.Hour), nil, `{}`)
+	do(t, conn, `insert into timeline (tenant_id, incident_id, at, kind, actor, name, text) values ('', $1, now(), 'note', 'user:ana', 'Ana', 'the zorro cache')`, first)
+	for name, c := range map[string]struct {
+		scope access.Scope
+		asked incidents.Search
+		want  int
+	}{
+		"all":                     {access.Operator(), incidents.Search{}, 3},
+		"a word of titles":        {access.Operator(), incidents.Search{Query: "CHECKOUT"}, 2},
+		"two words":               {access.Operator(), incidents.Search{Query: "checkout langsam"}, 1},
+		"a label":                 {access.Operator(), incidents.Search{Query: "eu"}, 1},
+		"a word of a note":        {access.Operator(), incidents.Search{Query: "zorro"}, 1},
+		"a word left out":         {access.Operator(), incidents.Search{Query: "checkout -latency"}, 1},
+		"open ones":               {access.Operator(), incidents.Search{States: []incidents.State{incidents.Triggered}}, 2},
+		"a service":               {access.Operator(), incidents.Search{Services: []string{"storage"}}, 1},
+		"a tenant":                {access.Operator(), incidents.Search{Tenant: "acme"}, 1},
+		"a period":                {access.Operator(), incidents.Search{From: start.Add(time.Hour)}, 1},
+		"a severity":              {access.Operator(), incidents.Search{Severities: []incidents.Severity{incidents.Info}}, 0},
+		"a tenant's own":          {access.Tenant("acme"), incidents.Search{Query: "checkout"}, 1},
+		"no notes for tenants":    {access.Tenant("acme"), incidents.Search{Query: "zorro"}, 0},
+		"signs that mean nothing": {access.Operator(), incidents.Search{Query: "' & | ! ("}, 0},
+	} {
+		got, err := db.SearchIncidents(ctx, c.scope, c.asked)
+		if err != nil || len(got) != c.want {
+			t.Errorf("%s: %d found, want %d; %v", name, len(got), c.want, err)
+		}
+	}
+	page := must(db.SearchIncidents(ctx, access.Operator(), incidents.Search{Limit: 2}))(t)
+	next := must(db.SearchIncidents(ctx, access.Operator(), incidents.Search{Limit: 2, Before: page[1].Number}))(t)
+	if len(next) != 1 || next[0].ID != first {
+		t.Errorf("the second page is %+v", next)
+	}
+}
+
+func TestChangesNearAStartAreRankedForTheOperatorAlone(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	ctx := context.Background()
+	for _, service := range []string{"search", "shop"} {
+		c := asked("r1")
+		c.Service = service
+		must(db.RecordChange(ctx, responder, c, verdict("allow"), ""))(t)
+	}
+	id := value[string](t, conn, addIncidentSQL, "", "Trouble", "shop", time.Now().Add(time.Minute), nil, `{}`)
+	got := must(db.Suspects(ctx, access.Operator(), id))(t)
+	if len(got) != 2 || got[0].Service != "shop" || got[0].Score <= got[1].Score {
+		t.Errorf("got %+v", got)
+	}
+}
