@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"context"
 	"flag"
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -60,7 +59,7 @@ func BenchmarkSearch(b *testing.B) {
 			b.ReportMetric(a.Seconds()*1000, "p99-ms")
 			b.ReportMetric(z.Seconds()*1000, "bare-p99-ms")
 			b.ReportMetric(a.Seconds()/z.Seconds(), "x-bare")
-			b.Log(fmt.Sprintf("%s: p99 %v, bare %v", name, a, z))
+			b.Logf("%s: p99 %v, bare %v", name, a, z)
 		})
 	}
 }
