@@ -41,15 +41,16 @@ type onCallList struct {
 
 type scheduleInput struct {
 	Name string `path:"name" maxLength:"200" example:"shop"`
-	spanInput
+	SpanQuery
 }
 
-type spanInput struct {
+// SpanQuery is a stretch of time that a request asks about. It is exported because parameters are read from exported parts only.
+type SpanQuery struct {
 	From time.Time `query:"from" doc:"RFC 3339; now unless set."`
 	To   time.Time `query:"to" doc:"RFC 3339, at most 400 days later; 14 days later unless set."`
 }
 
-func (in spanInput) span(now time.Time, usual time.Duration) (from, to time.Time, err error) {
+func (in SpanQuery) span(now time.Time, usual time.Duration) (from, to time.Time, err error) {
 	from, to = in.From.UTC(), in.To.UTC()
 	if in.From.IsZero() {
 		from = now.UTC().Truncate(time.Second)
@@ -160,7 +161,7 @@ func onCallNowOf(s oncall.Schedule, o oncall.Overlay, people []string, at time.T
 	return now
 }
 
-type gapsInput struct{ spanInput }
+type gapsInput struct{ SpanQuery }
 
 type scheduleGaps struct {
 	Schedule string        `json:"schedule"`
@@ -261,7 +262,7 @@ func (a *API) served(ctx context.Context, in *scheduleInput) (*body[servedList],
 
 type fairInput struct {
 	Schedule string `query:"schedule" maxLength:"200" doc:"Only of this schedule."`
-	spanInput
+	SpanQuery
 }
 
 type loadList struct {
