@@ -129,7 +129,10 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 	}
 	m.note("the impact", askedImpact)
 	if v.Operator && i.State != incidents.Resolved {
-		view.Alone, view.HeldBy = i.UnreachableSince, i.Held
+		view.HeldBy = i.Held
+	}
+	if v.Operator && i.State == incidents.Triggered {
+		view.Alone = i.UnreachableSince
 	}
 	view.AskedTimeline, view.AskedPages = askedEvents == nil, askedAttempts == nil
 	view.Timeline, view.Attempts, view.Steps = eventRows(eventsFor(events, v)), attemptRows(attempts), stepRows(i)

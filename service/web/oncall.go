@@ -72,12 +72,42 @@ type onCallPerson struct {
 	Colour      string // a class
 }
 
+// onCallColours is how many colours there are for people.
+const onCallColours = 8
+
 // personOf gives the same person the same colour on every page.
 func personOf(email string) onCallPerson {
+	return inColour(email, colourOf(email))
+}
+
+func inColour(email string, n int) onCallPerson {
+	short, _, _ := strings.Cut(email, "@")
+	return onCallPerson{email, short, fmt.Sprintf("who-%d", n)}
+}
+
+func colourOf(email string) int {
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(email)) // never fails
-	short, _, _ := strings.Cut(email, "@")
-	return onCallPerson{email, short, fmt.Sprintf("who-%d", sum.Sum64()>>32%8)}
+	return int(sum.Sum64() >> 32 % onCallColours)
+}
+
+// apart gives people who stand side by side colours that differ, as far as there are enough: who comes later in the
+// alphabet gives way.
+func apart(people []string) func(email string) onCallPerson {
+	colours, taken := map[string]int{}, [onCallColours]bool{}
+	for n, email := range slices.Sorted(slices.Values(people)) {
+		colour := colourOf(email)
+		for n < onCallColours && taken[colour] {
+			colour = (colour + 1) % onCallColours
+		}
+		colours[email], taken[colour] = colour, true
+	}
+	return func(email string) onCallPerson {
+		if colour, known := colours[email]; known {
+			return inColour(email, colour)
+		}
+		return personOf(email)
+	}
 }
 
 // onCallNow is who is on call over all schedules, and what that took from each person in the last 30 days.

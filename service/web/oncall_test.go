@@ -146,3 +146,18 @@ func TestAnOverrideIsMadeByAFormAndTheSecondIsTold(t *testing.T) {
 		}
 	}
 }
+
+func TestPeopleSideBySideHaveColoursOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	people := []string{"a@x.example", "b@x.example", "c@x.example", "d@x.example", "e@x.example", "f@x.example", "g@x.example", "h@x.example"}
+	of, seen := apart(people), map[string]bool{}
+	for _, p := range people {
+		seen[of(p).Colour] = true
+	}
+	if len(seen) != len(people) {
+		t.Errorf("%d people have %d colours", len(people), len(seen))
+	}
+	if of = apart(append(people, "i@x.example", "j@x.example")); of("j@x.example").Colour == "" || of("somebody@else.example").Short != "somebody" {
+		t.Error("more people than colours")
+	}
+}

@@ -136,13 +136,14 @@ func (v *calendarView) period(at time.Time) (from, to time.Time) {
 // fill lays out each day of the period and what each layer says alone.
 func (v *calendarView) fill(s oncall.Schedule, o oncall.Overlay, from, to, now time.Time) {
 	shifts, gaps := s.Shifts(o, from, to), s.Gaps(o, from, to)
+	people := apart(s.People())
 	for day := from; day.Before(to); day = day.AddDate(0, 0, 1) {
 		next := day.AddDate(0, 0, 1)
 		d := calendarDay{
 			Date: day, Today: !now.Before(day) && now.Before(next), Hours: int(next.Sub(day).Round(time.Hour).Hours()),
 		}
 		for _, shift := range shifts {
-			d.add(calendarBar{Person: personOf(shift.Person), Changed: shift.Override != "" || shift.Temporary != ""}, shift.From, shift.To, next)
+			d.add(calendarBar{Person: people(shift.Person), Changed: shift.Override != "" || shift.Temporary != ""}, shift.From, shift.To, next)
 		}
 		for _, g := range gaps {
 			d.add(calendarBar{Gap: true}, g.From, g.To, next)
