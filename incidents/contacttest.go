@@ -80,13 +80,22 @@ func TestNotification(t Target, who string, now time.Time) Notification {
 // SendTest sends a test page to the target at once, past the outbox, and returns how that went; it is not tried again. It
 // takes PageTimeout at most. A crash of the notifier comes back as cause, for the log.
 func SendTest(ctx context.Context, notifiers map[string]Notifier, t Target, who string, now func() time.Time) (test ContactTest, cause error) {
+	return sendNow(ctx, notifiers, TestNotification(t, who, now()), who, now)
+}
+
+// SendCode sends a person the code that proves that an address is theirs, as SendTest sends a test.
+func SendCode(ctx context.Context, notifiers map[string]Notifier, t Target, code, who string, now func() time.Time) (test ContactTest, cause error) {
+	return sendNow(ctx, notifiers, CodeNotification(t, code, who, now()), who, now)
+}
+
+func sendNow(ctx context.Context, notifiers map[string]Notifier, n Notification, who string, now func() time.Time) (test ContactTest, cause error) {
 	ctx, cancel := context.WithTimeout(ctx, PageTimeout)
 	defer cancel()
-	at := now()
+	at, t := n.At, n.Page.Target
 	test = ContactTest{Key: t.Key(), Provider: t.Provider(), Name: t.String(), At: at, Actor: who, Outcome: OutcomeSent}
 	receipt, err := Receipt{}, error(fault.New(fault.Invalid, "nothing is set up to send by %s", orUnknown(test.Provider)))
 	if notifier, ok := notifiers[test.Provider]; ok {
-		receipt, err = send(ctx, notifier, TestNotification(t, who, at))
+		receipt, err = send(ctx, notifier, n)
 	}
 	test.StatusCode, test.Took = receipt.StatusCode, now().Sub(at)
 	if err != nil {

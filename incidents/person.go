@@ -43,6 +43,14 @@ type Quiet struct {
 	To   time.Duration  `json:"to"`
 }
 
+// Bounds of what a person may choose.
+const (
+	MaxMethods   = 20
+	MaxRules     = 30
+	MaxRuleDelay = 24 * time.Hour
+	MaxQuiet     = 10
+)
+
 // Notice is one page to a person that is to be sent at a time.
 type Notice struct {
 	At     time.Time
@@ -56,30 +64,4 @@ type Roster struct {
 	People map[string]Person   // by Email; an address that is not in it has no account, or a disabled one
 	OnCall map[string][]string // who is on call now, by schedule; a schedule that is not in it does not exist
 	Turns  map[TurnOf]int      // which target's turn it is in steps with the strategy RoundRobin, counting up; storage locks them
-}
-
-// Notices returns how the person is called for one step: by the rules of that urgency, or by all methods at once where
-// there are none. Without any method that is an e-mail to the account's address.
-func (p Person) Notices(u Urgency, now time.Time) []Notice {
-	if len(p.Methods) == 0 {
-		if p.Email == "" {
-			return nil
-		}
-		return []Notice{{At: now, Target: Target{Email: &EmailTarget{To: []string{p.Email}}}, Method: "e-mail", Number: 1}}
-	}
-	var notices []Notice
-	for _, r := range p.Rules {
-		for _, m := range p.Methods {
-			if r.Urgency == u && r.Method == m.ID {
-				notices = append(notices, Notice{At: now.Add(r.Delay), Target: m.Target, Method: m.Name, Number: len(notices) + 1})
-			}
-		}
-	}
-	if len(notices) > 0 {
-		return notices
-	}
-	for n, m := range p.Methods {
-		notices = append(notices, Notice{At: now, Target: m.Target, Method: m.Name, Number: n + 1})
-	}
-	return notices
 }

@@ -39,7 +39,7 @@ func (p *plane) buildApp(context.Context) error {
 		Alerts: alerts{p.db}, Incidents: p.db, Past: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
 		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
-		Assigner:    p.assigner(),
+		Assigner: p.assigner(), Reach: p.reach(),
 		Postmortems: p.postmortems(),
 		Evidence:    evidence{p.db, p.definitions.Catalog},
 		AlertRules:  func() alerting.Rules { return p.definitions.Catalog().AlertRules() },

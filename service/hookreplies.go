@@ -1,6 +1,9 @@
 package service
 
 import (
+	"context"
+	"time"
+
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/notify"
 	"github.com/nines-sre/nines/incidents/notify/pagerduty"
@@ -22,14 +25,31 @@ func (h *hooks) replyHook(i definitions.Integration, secrets []string) incidents
 	return &pagerduty.Hook{Secrets: secrets}
 }
 
-// pages reports whether some policy pages the telephone. Nobody else is listened to.
+// personLookup bounds asking whose a telephone is.
+const personLookup = 2 * time.Second
+
+// personAt returns who is paged at a telephone, by e-mail; "" is nobody, or not known now.
+func (h *hooks) personAt(number string) string {
+	if h.whose == nil {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), personLookup)
+	defer cancel()
+	email, err := h.whose(ctx, number)
+	if err != nil {
+		h.log.Warn("whose a telephone is could not be found out", "error", err)
+	}
+	return email
+}
+
+// pages reports whether some policy pages the telephone, or somebody is called by it. Nobody else is listened to.
 func (h *hooks) pages(number string) bool {
 	for t := range h.catalog().Targets() {
 		if (t.SMS != nil && t.SMS.To == number) || (t.Voice != nil && t.Voice.To == number) {
 			return true
 		}
 	}
-	return false
+	return h.personAt(number) != ""
 }
 
 // hookURL returns the public address of the first integration of the type, by name, and "" where there is none. Providers
@@ -50,6 +70,6 @@ func (p *plane) hooks() *hooks {
 	return &hooks{
 		catalog: p.definitions.Catalog, secretDir: p.secretDir(), resolveAfter: p.config.ResolveAfter,
 		store: p.db, alerts: alerts{p.db}, deliveries: p.db, read: newSources(notify.NewTransport()).read, limits: newHookLimits(), log: p.log,
-		open: p.openIncidents, incidentURL: p.incidentURL,
+		open: p.openIncidents, incidentURL: p.incidentURL, whose: p.db.PersonAt,
 	}
 }

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -31,6 +32,7 @@ type hooks struct {
 
 	open        func(ctx context.Context, scope access.Scope) ([]incidents.Incident, error) // nil lists none
 	incidentURL func(i incidents.Incident) string                                           // nil knows none
+	whose       func(ctx context.Context, number string) (string, error)                    // who is paged at a telephone; nil knows nobody
 }
 
 // hookStore keeps what people and tools tell, each thing once.
@@ -172,6 +174,9 @@ func (h *hooks) answering(i definitions.Integration) incidents.Answering {
 		case incidents.ReplyDelivered, incidents.ReplyUndelivered:
 			delivered := r.Action == incidents.ReplyDelivered
 			return incidents.Incident{}, h.deliveries.RecordDelivery(ctx, r.Provider, r.ProviderID, delivered, r.Text, r.At)
+		}
+		if i.Type == definitions.ReplyTwilio { // who answers counts as the person who was called
+			r.By.Name = cmp.Or(h.personAt(r.By.Name), r.By.Name)
 		}
 		who := access.Principal{ID: r.By.ID, Name: r.By.Name, Role: access.Responder, Tenant: i.Tenant}
 		return h.store.Answer(ctx, who, i.Name, r, h.origin(i))

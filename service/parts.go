@@ -106,6 +106,7 @@ func (p *plane) openOnce(ctx context.Context) error {
 func (p *plane) startDefinitions(ctx context.Context) error {
 	p.definitions = definitions.New(p.db, func(name string) bool { _, ok := runbooks.Read(name); return ok })
 	p.definitions.AskAccounts(p.db.WithoutAccount)
+	p.db.UseChannels(func() incidents.Channels { return p.definitions.Catalog().Channels() })
 	p.db.UseSchedules(func() map[string]oncall.Schedule { return p.definitions.Catalog().Schedules() })
 	if err := p.definitions.Refresh(ctx); err != nil {
 		return err

@@ -40,7 +40,7 @@ const (
 
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
-	KindHook, KindSchedule, KindReview, KindTemplate,
+	KindHook, incidents.ChannelKind, KindSchedule, KindReview, KindTemplate,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -64,6 +64,7 @@ type Catalog struct {
 	schedules    map[string]oncall.Schedule
 
 	postmortems postmortemDefinitions
+	channels    incidents.Channels
 }
 
 func newCatalog() *Catalog {
@@ -83,6 +84,9 @@ func (c *Catalog) SLOs() []slo.Versioned {
 
 // SLO returns the SLO of that id.
 func (c *Catalog) SLO(id string) (slo.Versioned, bool) { v, ok := c.slos[id]; return v, ok }
+
+// Channels returns the operator's side of reaching people, by name.
+func (c *Catalog) Channels() incidents.Channels { return c.channels }
 
 // Policy returns the escalation policy of that name.
 func (c *Catalog) Policy(name string) (incidents.Policy, bool) {

@@ -8,6 +8,7 @@ import (
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/slo"
 	"github.com/nines-sre/nines/slo/openslo"
@@ -177,6 +178,10 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return l.addAlerting(d)
 	case KindSchedule:
 		return l.addSchedule(d, version)
+	case incidents.ChannelKind:
+		c, problems := incidents.ReadChannel(d)
+		l.catalog.channels[name] = c
+		return problems
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p

@@ -30,6 +30,8 @@ import (
 // world stands in for everything behind the API. Two tenants live in it; whatever belongs to globex carries its name, so
 // that a leak shows.
 type world struct {
+	rules    []incidents.Rule
+	quiet    []incidents.Quiet
 	mu       sync.Mutex
 	fail     error // what every method returns, where set
 	block    bool  // methods wait for their context
@@ -293,7 +295,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Past: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Evidence: w,
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Evidence: w,
 		Postmortems: reviews{w},
 		Router:      func() incidents.Router { return incidents.Router{} },
 		TierOf:      func(tenant string) string { return "tier-" + tenant },
@@ -378,4 +380,36 @@ func serve(t testing.TB, app *fiber.App) string {
 		}
 	})
 	return l.Addr().String()
+}
+
+// ways are a person's, of which there is one.
+type ways struct{ *world }
+
+func (w ways) Reachability(ctx context.Context, who access.Principal, email string) (Reachability, error) {
+	return Reachability{
+		Email: email, Zone: "Europe/Berlin", Quiet: []incidents.Quiet{{Days: []time.Weekday{time.Monday}, From: 22 * time.Hour, To: 24 * time.Hour}},
+		Methods: []ContactMethod{{ID: "7b0c3ad6-6f2e-4a52-8c1f-2f3d1f0f9a11", Name: "mobile", Way: "sms", Address: "+4915112345678"}},
+		Rules:   []incidents.Rule{{Urgency: incidents.HighUrgency, Delay: 5 * time.Minute, Method: "7b0c3ad6-6f2e-4a52-8c1f-2f3d1f0f9a11"}}, Offered: map[string][]string{"email": {}},
+	}, w.gate(ctx)
+}
+
+func (w ways) AddMethod(ctx context.Context, _ access.Principal, _ string, m ContactMethod) (ContactMethod, error) {
+	return m, w.gate(ctx)
+}
+func (w ways) SendCode(ctx context.Context, _ access.Principal, _, _ string) error {
+	return w.gate(ctx)
+}
+func (w ways) VerifyMethod(ctx context.Context, _ access.Principal, _, _, _ string) error {
+	return w.gate(ctx)
+}
+func (w ways) RemoveMethod(ctx context.Context, _ access.Principal, _, _ string) error {
+	return w.gate(ctx)
+}
+func (w ways) SetRules(ctx context.Context, _ access.Principal, _ string, rules []incidents.Rule) error {
+	w.rules = rules
+	return w.gate(ctx)
+}
+func (w ways) SetQuiet(ctx context.Context, _ access.Principal, _, zone string, quiet []incidents.Quiet) error {
+	w.quiet = quiet
+	return w.gate(ctx)
 }

@@ -30,6 +30,7 @@ type Deps struct {
 	OnCall       OnCall // nil: nobody is on call, and there are no operations about it
 	Explainer    Explainer
 	Assigner     Assigner
+	Reach        Reach
 	Incidents    Incidents
 	Past         PastIncidents
 	Evidence     Evidence

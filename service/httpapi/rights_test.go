@@ -38,6 +38,8 @@ var sample = map[string]struct{ query, body string }{
 	"list-policies": {}, "test-contact": {body: `{"policy":"shop","step":1,"index":1}`},
 	"ping-heartbeat-with-key": {}, "ping-heartbeat-with-key-by-get": {},
 	"ask-gate": {body: `{"service":"shop","change":"r118"}`}, "list-changes": {query: "service=shop"}, "get-change": {}, "list-incident-changes": {},
+	"get-reachability": {}, "add-method": {body: `{"name":"mobile","way":"sms","address":"+4915112345678"}`}, "send-method-code": {},
+	"verify-method": {body: `{"code":"123456"}`}, "remove-method": {}, "set-rules": {body: `{"rules":[]}`}, "set-quiet": {body: `{"zone":"UTC","quiet":[]}`},
 	"get-figures": {query: "by=team&zone=Europe/Berlin"}, "search-incidents": {query: "q=disk"}, "list-similar-incidents": {}, "list-incident-suspects": {},
 	"list-postmortems": {query: "q=pool&state=draft"}, "draft-postmortem": {body: `{"incidents":["42"]}`}, "list-postmortem-templates": {},
 	"list-postmortem-duties": {query: "overdue=true"}, "get-postmortem": {}, "save-postmortem": {body: `{"base":1,"texts":{"trigger":"load"}}`},

@@ -47,7 +47,7 @@ func TestAnswersAreWhatTheDocumentPromises(t *testing.T) {
 // schemaOf finds the documented schema of an answer; nil where it has no JSON body.
 func schemaOf(a *API, op documented, got answer) *huma.Schema {
 	item := a.huma.OpenAPI().Paths[op.Path]
-	documented := map[string]*huma.Operation{get: item.Get, post: item.Post, "PATCH": item.Patch, "DELETE": item.Delete}[op.Method]
+	documented := map[string]*huma.Operation{get: item.Get, post: item.Post, "PUT": item.Put, "PATCH": item.Patch, "DELETE": item.Delete}[op.Method]
 	status := map[int]string{200: "200", 201: "201", 204: "204"}[got.status]
 	if status == "" {
 		status = "default"

@@ -53,6 +53,7 @@ type DB struct {
 	attempts  *throttle // of sign-ins
 	bearers   *bearers
 	schedules *plans
+	channels  *channelsInForce
 	wake      chan struct{} // a page may have become due
 	waking    sync.Once
 
@@ -91,9 +92,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		api.Close()
 		return nil, err
 	}
-	inForce := new(plans)
+	inForce, reach := new(plans), new(channelsInForce)
 	d := &DB{
-		config: c, log: c.Log, schedules: inForce, api: store{api, inForce}, paging: store{paging, inForce},
+		config: c, log: c.Log, schedules: inForce, channels: reach, api: store{api, inForce, reach}, paging: store{paging, inForce, reach},
 		intake: make(chan struct{}, c.PagingConns-2), inbox: newInbox(), attempts: newThrottle(), bearers: newBearers(), wake: make(chan struct{}, 1),
 	}
 	d.alive, d.close = context.WithCancel(context.Background())

@@ -30,6 +30,8 @@ var refusals = map[string]refusal{
 	"corrections_stand":         {fault.Forbidden, "a correction stands as it was made; revoke it and make another"},
 	"changes_once":              {fault.Conflict, "this Idempotency-Key was used for another change; use a new one"},
 	"postmortem_incidents_once": {fault.Conflict, "one of the incidents has a postmortem already; an incident has one at most"},
+	"contact_methods_once":      {fault.Conflict, "this way to be reached is there already"},
+	"contact_methods_address":   {fault.Conflict, "this address is somebody else's already; whoever has it has to take it away first"},
 	"append_only":               {fault.Forbidden, "what happened is kept as it was: it can be neither changed nor removed"},
 }
 

@@ -70,18 +70,16 @@ func roster(ctx context.Context, tx querier, p incidents.Policy, now time.Time) 
 	return r, err
 }
 
-const accountsSQL = `
-select id::text, email from users where disabled_at is null and tenant_id = '' and email = any(@emails::text[])`
-
-// accounts returns the people whose accounts are in use, by address.
+// accounts returns the people whose accounts are in use, by address, with how they want to be reached.
 func accounts(ctx context.Context, tx querier, emails []string) (map[string]incidents.Person, error) {
 	people := map[string]incidents.Person{}
 	if len(emails) == 0 {
 		return people, nil
 	}
 	slices.Sort(emails)
-	found, err := asOperator(ctx, tx, accountsSQL, pgx.NamedArgs{"emails": slices.Compact(emails)},
-		func(row pgx.CollectableRow) (p incidents.Person, err error) { return p, row.Scan(&p.ID, &p.Email) })
+	channels := channelsOf(ctx)
+	found, err := asOperator(ctx, tx, peopleSQL, pgx.NamedArgs{"emails": slices.Compact(emails)},
+		func(row pgx.CollectableRow) (incidents.Person, error) { return person(row, channels) })
 	for _, p := range found {
 		people[p.Email] = p
 	}

@@ -16,8 +16,9 @@ import (
 
 // store is a pool that can only be used within a scope.
 type store struct {
-	pool  *pgxpool.Pool
-	plans *plans // the schedules in force, for what runs in its transactions
+	pool     *pgxpool.Pool
+	plans    *plans           // the schedules in force, for what runs in its transactions
+	channels *channelsInForce // and the channels
 }
 
 // querier runs statements within a scope. It is only handed out by change.
@@ -117,7 +118,7 @@ func (s store) changeOnce(ctx context.Context, scope access.Scope, do func(ctx c
 	if err != nil {
 		return notBegun{err}
 	}
-	if err := do(withPlans(ctx, s.plans), tx, now); err != nil {
+	if err := do(withChannels(withPlans(ctx, s.plans), s.channels), tx, now); err != nil {
 		return err
 	}
 	return tx.Commit(ctx)
