@@ -74,6 +74,7 @@ func newCatalog() *Catalog {
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
 		integrations: map[string]Integration{}, schedules: map[string]oncall.Schedule{},
 		postmortems: newPostmortemDefinitions(),
+		channels:    incidents.Channels{},
 	}
 }
 

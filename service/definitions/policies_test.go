@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
 )
 
@@ -74,4 +75,13 @@ func (s *tellingStore) ApplyDefinitions(ctx context.Context, who access.Principa
 	}
 	_, err := s.keptStore.ApplyDefinitions(ctx, who, docs, prune, dryRun)
 	return out, err
+}
+
+func TestChannelsAreInTheCatalog(t *testing.T) {
+	t.Parallel()
+	set, problems := Load([]manifest.File{{Name: "c.yaml", Text: "apiVersion: nines/v1\nkind: Channel\nmetadata: {name: push}\nspec: {ntfy: {server: 'https://ntfy.sh'}}\n"}}, nil,
+		func(string) bool { return true })
+	if len(problems) > 0 || set.Catalog.Channels()["push"].Way != incidents.ByNtfy {
+		t.Errorf("%v %v", problems, set.Catalog.Channels())
+	}
 }
