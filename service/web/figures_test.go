@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
@@ -46,19 +45,26 @@ func (e evidenceOf) Similar(_ context.Context, scope access.Scope, _ string) ([]
 	if e.failing != nil || e.empty {
 		return nil, e.failing
 	}
-	past := incidents.Similar{Precedent: incidents.Precedent{Incident: e.incidents[6]}, Score: 0.62, Shared: []string{"service=shop", "tenant=acme"}}
+	before := e.oldIncident(6)
+	before.Tenant, before.Title = "acme", "shop availability for acme burns 6 times too fast"
+	past := incidents.Similar{Precedent: incidents.Precedent{Incident: before}, Score: 0.62, Shared: []string{"service=shop", "tenant=acme"}}
 	if scope.IsOperator() {
 		past.Reason, past.Notes = "Resolved by ada@example.com. Reason: rolled back 2026-10-02.1", []string{"The pool of connections was too small."}
 	}
 	return []incidents.Similar{past}, nil
 }
 
-func (e evidenceOf) Suspects(_ context.Context, scope access.Scope, _ string) ([]incidents.Suspect, error) {
-	if e.failing != nil || e.empty || !scope.IsOperator() {
-		return nil, e.failing
+func (e evidenceOf) Suspects(ctx context.Context, scope access.Scope, id string) ([]incidents.Suspect, error) {
+	if !scope.IsOperator() {
+		return nil, nil
 	}
-	return []incidents.Suspect{{Candidate: incidents.Candidate{Number: 9, Service: "shop", Ref: "2026-11-23.3", Kind: "deploy", Author: "linus",
-		BeganAt: e.ago(16 * time.Minute)}, Score: 0.9, Reasons: []string{"began 3 min before the start", "the same service"}}}, nil
+	before, err := e.ChangesBefore(ctx, scope, id)
+	var out []incidents.Suspect
+	for _, p := range before {
+		out = append(out, incidents.Suspect{Candidate: incidents.Candidate{Number: p.Change.Number, Service: p.Change.Service, Ref: p.Change.Ref, Kind: p.Change.Kind,
+			Author: p.Change.Author, BeganAt: e.incidents[0].StartedAt.Add(-p.Before)}, Score: 0.9, Reasons: []string{"of the same service", "a deploy"}})
+	}
+	return out, err
 }
 
 func TestFiguresSayOverHowManyTheyAre(t *testing.T) {
