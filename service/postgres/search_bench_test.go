@@ -64,7 +64,9 @@ func BenchmarkSearch(b *testing.B) {
 			b.Log(fmt.Sprintf("%s: p99 %v, bare %v", name, a, z))
 		})
 	}
-	b.Run("similar", func(b *testing.B) { benchSimilar(b, db, value[string](b, conn, "select id::text from incidents where state <> 'resolved' order by number desc limit 1")) })
+	b.Run("similar", func(b *testing.B) {
+		benchSimilar(b, db, value[string](b, conn, "select id::text from incidents where state <> 'resolved' order by number desc limit 1"))
+	})
 }
 
 // benchSimilar measures the search for incidents like one whose title has frequent words and a rare one.

@@ -170,31 +170,45 @@ func (s *site) figuresOverTime(ctx context.Context, scope access.Scope, f incide
 func figurePlots(trend []incidents.Figures, f incidents.FiguresFilter) []plot {
 	zero := 0.0
 	step := f.To.Sub(f.From) / time.Duration(len(trend))
-	draw := func(name, title, class, nothing string, format func(float64) string, value func(incidents.Figures) float64) plot {
-		p := plot{Name: name, Title: title, From: f.From, To: f.To, Class: class, Bars: true, Low: &zero, Format: format, Nothing: nothing}
+	draw := func(name, title, class, nothing string, value func(incidents.Figures) float64) plot {
+		p := plot{Name: name, Title: title, From: f.From, To: f.To, Class: class, Bars: true, Low: &zero, Format: countText, Nothing: nothing}
 		for n, g := range trend {
 			p.Points = append(p.Points, plotPoint{At: f.From.Add(time.Duration(n+1) * step), Step: step, Value: value(g)})
 		}
 		return p
 	}
-	median := func(s incidents.Spread) float64 {
-		if s.Median == nil {
+	last := func(name, title, nothing string, of func(incidents.Figures) incidents.Spread) plot {
+		return inOneUnit(draw(name, title, "burn", nothing, func(g incidents.Figures) float64 {
+			if median := of(g).Median; median != nil {
+				return *median
+			}
 			return math.NaN()
-		}
-		return *s.Median
-	}
-	seconds := func(v float64) string {
-		if v == 0 {
-			return "0"
-		}
-		return secondsText(&v)
+		}))
 	}
 	return []plot{
-		draw("opened", "Incidents opened", "traffic", "No incident opened.", countText, func(g incidents.Figures) float64 { return float64(g.Incidents) }),
-		draw("acknowledge", "Median time to acknowledge", "burn", "None was acknowledged.", seconds,
-			func(g incidents.Figures) float64 { return median(g.Acknowledge) }),
-		draw("resolve", "Median time to resolve", "burn", "None is resolved.", seconds,
-			func(g incidents.Figures) float64 { return median(g.Resolve) }),
-		draw("paged", "Pages sent", "errors", "No page was sent.", countText, func(g incidents.Figures) float64 { return float64(g.Pages) }),
+		draw("opened", "Incidents opened", "traffic", "No incident opened.", func(g incidents.Figures) float64 { return float64(g.Incidents) }),
+		last("acknowledge", "Median time to acknowledge", "None was acknowledged.", func(g incidents.Figures) incidents.Spread { return g.Acknowledge }),
+		last("resolve", "Median time to resolve", "None is resolved.", func(g incidents.Figures) incidents.Spread { return g.Resolve }),
+		draw("paged", "Pages sent", "errors", "No page was sent.", func(g incidents.Figures) float64 { return float64(g.Pages) }),
 	}
+}
+
+// inOneUnit turns a plot of seconds into one of minutes, hours or days, so that the labels of its axis are short.
+func inOneUnit(p plot) plot {
+	unit, name := 1.0, "s"
+	for _, point := range p.Points {
+		for _, u := range []struct {
+			seconds float64
+			name    string
+		}{{60, "min"}, {3600, "h"}, {86_400, "d"}} {
+			if point.Value >= 2*u.seconds && u.seconds > unit {
+				unit, name = u.seconds, u.name
+			}
+		}
+	}
+	for n := range p.Points {
+		p.Points[n].Value /= unit
+	}
+	p.Format = func(v float64) string { return trimmed(v, 2) + thin + name }
+	return p
 }

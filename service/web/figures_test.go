@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -111,5 +112,14 @@ func TestFiguresThatCannotBeAskedAreNotNone(t *testing.T) {
 	w.empty = true
 	if page := get(t, w.app(as(ada)), "/figures"); !page.has("No incident opened in this period") {
 		t.Error("a period without incidents is not said to have none")
+	}
+}
+
+func TestPlotsOfDurationsAreInTheUnitOfTheirLongest(t *testing.T) {
+	for seconds, want := range map[float64]string{90: "90\u00a0s", 150: "2.5\u00a0min", 9000: "2.5\u00a0h", 432_000: "5\u00a0d", 0: "0\u00a0s"} {
+		p := inOneUnit(plot{Points: []plotPoint{{Value: 30}, {Value: math.NaN()}, {Value: seconds}}})
+		if got := p.Format(p.Points[2].Value); got != want {
+			t.Errorf("%v s are %q, want %q", seconds, got, want)
+		}
 	}
 }
