@@ -10,7 +10,6 @@ import (
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
-	"github.com/nines-sre/nines/service/postgres"
 )
 
 var (
@@ -64,24 +63,6 @@ func BenchmarkSearch(b *testing.B) {
 			b.Log(fmt.Sprintf("%s: p99 %v, bare %v", name, a, z))
 		})
 	}
-	b.Run("similar", func(b *testing.B) {
-		benchSimilar(b, db, value[string](b, conn, "select id::text from incidents where state <> 'resolved' order by number desc limit 1"))
-	})
-}
-
-// benchSimilar measures the search for incidents like one whose title has frequent words and a rare one.
-func benchSimilar(b *testing.B, db *postgres.DB, id string) {
-	var took []time.Duration
-	for b.Loop() {
-		for range 20 {
-			began := time.Now()
-			if _, err := db.Similar(context.Background(), access.Operator(), id); err != nil {
-				b.Fatal(err)
-			}
-			took = append(took, time.Since(began))
-		}
-	}
-	b.ReportMetric(p99(took).Seconds()*1000, "p99-ms")
 }
 
 func p99(all []time.Duration) time.Duration {

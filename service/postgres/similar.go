@@ -12,29 +12,28 @@ import (
 	"github.com/nines-sre/nines/internal/access"
 )
 
-// askTitleSQL asks for any one of the words of an incident's title. The plan is made anew each time: a rare word is looked
-// up, and for a frequent one the newest are read until there are enough.
-const askTitleSQL = `
-select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('app.words', coalesce((
-    select string_agg(quote_literal(w.lexeme), ' | ') from unnest(to_tsvector('simple', @title)) w), ''), true)`
-
 // Candidates for being like an incident: the latest of the same service, and the latest that share words with its title.
-// ts_rank's 32 keeps the rank below 1. What people wrote is the operator's to see.
+// Any one of the words counts, and ts_rank's 32 keeps the rank below 1. What people wrote is the operator's to see.
 const pastSQL = `
-with near as (
-    (select p.tenant_id, p.id from incidents p
-        where p.tenant_id = @tenant and p.service = @service and p.state = 'resolved' and p.id <> @id
+with this as (
+    select i.tenant_id, i.id, i.service,
+        (select string_agg(quote_literal(w.lexeme), ' | ') from unnest(to_tsvector('simple', i.title)) w)::tsquery as asked
+    from incidents i where %s
+), near as (
+    (select p.tenant_id, p.id from incidents p, this
+        where p.tenant_id = this.tenant_id and p.service = this.service and p.state = 'resolved' and p.id <> this.id
         order by p.number desc limit 200)
     union
-    (select p.tenant_id, p.id from incident_words w join incidents p on (p.tenant_id, p.id) = (w.tenant_id, w.incident_id)
-        where w.tenant_id = @tenant and not w.noted and p.state = 'resolved' and p.id <> @id and p.opened_at > now() - interval '1 year'
-        order by w.number desc limit 100)
+    (select p.tenant_id, p.id from incidents p, this
+        where p.tenant_id = this.tenant_id and p.words @@ this.asked and p.state = 'resolved' and p.id <> this.id
+            and p.opened_at > now() - interval '1 year'
+        order by p.number desc limit 100)
 )
-select ` + incidentColumns + `, coalesce(ts_rank(words, nullif(current_setting('app.words'), '')::tsquery, 32), 0)::float8 as rank,
+select ` + incidentColumns + `, coalesce(ts_rank(words, (select asked from this), 32), 0)::float8 as rank,
     case when @notes then coalesce((select t.text from timeline t where (t.tenant_id, t.incident_id) = (incidents.tenant_id, incidents.id)
         and t.kind = 'resolved' order by t.id desc limit 1), '') else '' end as reason,
     case when @notes then coalesce((select array_agg(n.text order by n.id desc) from (select t.id, t.text from timeline t
-        where (t.tenant_id, t.incident_id) = (incidents.tenant_id, incidents.id) and t.kind = 'note' and t.actor not like 'system:%'
+        where (t.tenant_id, t.incident_id) = (incidents.tenant_id, incidents.id) and t.kind = 'note' and t.actor not like 'system:%%'
         order by t.id desc limit 3) n), '{}') else '{}' end as notes
 from incidents
 where (tenant_id, id) in (select tenant_id, id from near)`
@@ -55,15 +54,10 @@ func (d *DB) Similar(ctx context.Context, scope access.Scope, id string) ([]inci
 	if err != nil {
 		return nil, err
 	}
-	var found []row
-	err = d.api.change(ctx, scope, func(ctx context.Context, tx querier, _ time.Time) error {
-		_, err := tx.Exec(ctx, askTitleSQL, pgx.NamedArgs{"title": this.Title})
-		if err == nil {
-			args := pgx.NamedArgs{"tenant": this.Tenant, "service": this.Service, "id": this.ID, "notes": scope.IsOperator()}
-			found, err = rows(ctx, tx, pastSQL, args, pgx.RowToStructByName[row])
-		}
-		return err
-	})
+	r := refer(this.ID)
+	args := r.args()
+	args["notes"] = scope.IsOperator()
+	found, err := read(ctx, d.api, scope, fmt.Sprintf(pastSQL, r.of("i")), args, pgx.RowToStructByName[row])
 	if err != nil {
 		return nil, explain(ctx, err, "look for similar incidents")
 	}
