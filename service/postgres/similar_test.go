@@ -35,6 +35,33 @@ func TestPastIncidentsComeWithWhatMendedThem(t *testing.T) {
 	}
 }
 
+func TestPastIncidentsOfOtherServicesAreFoundByAnyWordOfTheTitle(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	ctx, start := context.Background(), time.Now().Add(-48*time.Hour)
+	over := start.Add(time.Hour)
+	add := func(tenant, title, service string, resolved *time.Time) string {
+		return value[string](t, conn, addIncidentSQL, tenant, title, service, start, resolved, `{"alertname":"PoolEmpty"}`)
+	}
+	like := add("acme", "Zorrodb's pool is empty", "payments", &over)
+	add("acme", "Zorrodb pool", "payments", nil)
+	add("globex", "Zorrodb pool", "payments", &over)
+	this := add("acme", "the pool of 'zorrodb'", "checkout", nil)
+	signs := add("acme", "' & | !", "elsewhere", nil)
+	for name, scope := range map[string]access.Scope{"the operator": access.Operator(), "the tenant": access.Tenant("acme")} {
+		got := must(db.Similar(ctx, scope, this))(t)
+		if len(got) != 1 || got[0].Incident.ID != like || got[0].Words <= 0 {
+			t.Errorf("%s finds %+v", name, got)
+		}
+		if got, err := db.Similar(ctx, scope, signs); err != nil || len(got) != 0 {
+			t.Errorf("%s finds %+v for a title without words, %v", name, got, err)
+		}
+	}
+	if got, err := db.Similar(ctx, access.Tenant("globex"), this); err == nil {
+		t.Errorf("another tenant finds %+v", got)
+	}
+}
+
 func TestASearchFindsByWordsAndFiltersPageByPage(t *testing.T) {
 	t.Parallel()
 	db, conn := openBoth(t)

@@ -44,19 +44,19 @@ func TestAnIncidentShowsTheChangesBeforeItAndThatItMustBeReviewed(t *testing.T) 
 	path := "/incidents/" + w.incidents[0].ID
 	ours := get(t, w.app(as(ada)), path)
 	sound(t, "incident", ours)
-	for _, want := range []string{"Changes before it", `<a href="https://git.example/shop/118"`, "approved by linus@example.com", "deploy of shop", "by grace", "A postmortem is required: it has spent 31.00 %"} {
+	for _, want := range []string{"What changed near the start", "Suspected because: of the same service; a deploy.", `<a href="https://git.example/shop/118"`, "approved by linus@example.com", "deploy of shop", "by grace", "A postmortem is required: it has spent 31.00 %"} {
 		if !strings.Contains(ours.body, want) {
 			t.Errorf("the incident does not show %q", want)
 		}
 	}
 	theirs := get(t, w.app(as(acme)), path)
-	for _, not := range []string{"Changes before it", "git.example", "grace", "postmortem is required"} {
+	for _, not := range []string{"What changed near the start", "Suspected because", "git.example", "grace", "postmortem is required"} {
 		if strings.Contains(theirs.body, not) {
 			t.Errorf("the customer reads %q", not)
 		}
 	}
-	if other := get(t, w.app(as(ada)), "/incidents/"+w.incidents[1].ID); strings.Contains(other.body, "Changes before it") {
-		t.Error("an incident without changes has a section for them")
+	if other := get(t, w.app(as(ada)), "/incidents/"+w.incidents[1].ID); !strings.Contains(other.body, "No change was told") {
+		t.Error("an incident without changes does not say that there was none")
 	}
 }
 

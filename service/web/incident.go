@@ -19,6 +19,7 @@ import (
 
 type incidentView struct {
 	incidentRow
+	attached
 	Impact   *incidents.Impact // nil: could not be asked
 	Harm     []harmRow
 	Budget   string // of the window's whole budget, spent in the incident's span; "" is unknown
@@ -106,7 +107,9 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 	var before []slo.Preceding
 	var pages []incidents.Page
 	var askedPages error
-	var askedEvents, askedAttempts, askedImpact, askedChanges error
+	var askedEvents, askedAttempts, askedImpact, askedChanges, askedSuspects, askedSimilar, askedCredits error
+	var suspects []incidents.Suspect
+	var similar []incidents.Similar
 	var wait sync.WaitGroup
 	wait.Go(func() { events, askedEvents = s.Incidents.Timeline(ctx, scope, i.ID) })
 	if v.Operator {
@@ -115,13 +118,34 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 			wait.Go(func() { pages, askedPages = s.Assigner.Pages(ctx, scope, i.ID) })
 		}
 	}
-	wait.Go(func() { impact, askedImpact = s.Insight.Impact(ctx, scope, i) })
+	wait.Go(func() {
+		impact, askedImpact = within(ctx, func(ctx context.Context) (incidents.Impact, error) { return s.Insight.Impact(ctx, scope, i) })
+		if hit := tenantsHit(impact); v.Operator && len(hit) > 0 {
+			view.Credits, askedCredits = within(ctx, func(ctx context.Context) ([]creditRow, error) { return s.creditsAtStake(ctx, scope, i, hit) })
+		}
+	})
+	if s.Evidence != nil {
+		wait.Go(func() {
+			similar, askedSimilar = within(ctx, func(ctx context.Context) ([]incidents.Similar, error) { return s.Evidence.Similar(ctx, scope, i.ID) })
+		})
+	}
+	if s.Evidence != nil && v.Operator {
+		wait.Go(func() {
+			suspects, askedSuspects = within(ctx, func(ctx context.Context) ([]incidents.Suspect, error) { return s.Evidence.Suspects(ctx, scope, i.ID) })
+		})
+	}
 	if v.Operator && s.Changes != nil {
 		wait.Go(func() { before, askedChanges = s.Changes.ChangesBefore(ctx, scope, i.ID) })
 	}
 	wait.Wait()
 	m.note("changes", askedChanges)
 	view.Changes = precedingRows(before, s.Now().UTC())
+	m.note("suspects", askedSuspects)
+	m.note("similar incidents", askedSimilar)
+	m.note("credits at stake", askedCredits)
+	view.AskedSuspects, view.AskedSimilar, view.AskedCredits = askedSuspects == nil, askedSimilar == nil, askedCredits == nil
+	view.Suspects, view.Similar = suspectRows(suspects, view.Changes, i.StartedAt), similarRows(similar, s.Now().UTC(), v)
+	view.HasEvidence = s.Evidence != nil
 	m.note("the timeline", askedEvents)
 	m.note("pages", cmp.Or(askedAttempts, askedPages))
 	if v.Operator && s.Assigner != nil {
@@ -145,7 +169,7 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 }
 
 func (v *incidentView) setImpact(impact incidents.Impact) {
-	v.Impact, v.Budget = &impact, spentText(impact.BudgetShare)
+	v.Impact, v.Budget, v.Hit = &impact, spentText(impact.BudgetShare), tenantsHit(impact)
 	if impact.BadMinutes != nil && finite(*impact.BadMinutes) {
 		v.Minutes = spanText(time.Duration(*impact.BadMinutes * float64(time.Minute)))
 		if *impact.BadMinutes <= 0 {

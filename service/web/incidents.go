@@ -98,6 +98,7 @@ type incidentListView struct {
 	Asked  bool
 	State  string
 
+	Figures  bool // whether there is a page of figures to lead to
 	Policies bool // whether there is a page of escalation policies to lead to
 }
 
@@ -121,6 +122,7 @@ func (s *site) incidentList(c *fiber.Ctx, who access.Principal) error {
 	filter.Before, _ = strconv.ParseInt(c.Query("before"), 10, 64)
 	filter.Before = max(filter.Before, 0)
 	view := incidentListView{Asked: true, State: "all", Policies: s.Contacts != nil && requireOperator(who, access.Viewer) == nil}
+	view.Figures = s.Evidence != nil && requireOperator(who, access.Viewer) == nil
 	for _, f := range stateFilters {
 		if f.name == state {
 			view.State, filter.States = f.name, f.states

@@ -74,6 +74,9 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 	if s.OnCall != nil {
 		s.mountOnCall(app)
 	}
+	if s.Evidence != nil {
+		app.Get("/figures", s.signedIn(s.figures))
+	}
 	app.Get("/reports", s.signedIn(s.reports))
 	app.Get("/runbooks/:name", s.signedIn(s.runbook))
 	return nil
