@@ -13,6 +13,7 @@ import (
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
 )
 
@@ -37,6 +38,7 @@ const (
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
 	KindHook,
+	runbooks.Kind, runbooks.SourceKind,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -57,6 +59,9 @@ type Catalog struct {
 	alerts    *alertDefinitions
 
 	integrations map[string]Integration
+
+	runbooks map[string]runbooks.Page
+	sources  map[string]runbooks.Source
 }
 
 func newCatalog() *Catalog {
@@ -65,6 +70,7 @@ func newCatalog() *Catalog {
 		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
 		integrations: map[string]Integration{},
+		runbooks:     map[string]runbooks.Page{}, sources: map[string]runbooks.Source{},
 	}
 }
 
