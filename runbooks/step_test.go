@@ -179,7 +179,7 @@ func FuzzPage(f *testing.F) {
 			t.Fatalf("what is kept cannot be read: %v\n%s", moreProblems, docs[0].Text())
 		}
 		stored, storedProblems := ReadPage(again[0])
-		if len(problems) != len(storedProblems) || stored.Text != page.Text || len(stored.Steps) != len(page.Steps) {
+		if len(problems) != len(storedProblems) || len(problems) == 0 && stored.Text != page.Text || len(stored.Steps) != len(page.Steps) {
 			t.Fatalf("kept otherwise than written: %v, %v\n%q\n%q", problems, storedProblems, page.Text, stored.Text)
 		}
 	})
