@@ -37,6 +37,7 @@ func (p *plane) buildApp(context.Context) error {
 		Alerts: alerts{p.db}, Incidents: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
 		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
+		Runbooks:   runner{p},
 		AlertRules: func() alerting.Rules { return p.definitions.Catalog().AlertRules() },
 		Router:     p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
 		Metrics: p.metrics.http, Events: p.hub, Log: p.log,

@@ -139,7 +139,7 @@ func (a *API) mount(app *fiber.App) {
 	a.huma = humafiber.New(app, humaConfig(a.config.Version))
 	for _, mount := range []func(){
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountReports, a.mountCapacity, a.mountEvents,
-		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats, a.mountContacts,
+		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats, a.mountContacts, a.mountRunbooks,
 	} {
 		mount()
 	}
@@ -155,7 +155,7 @@ func (d Deps) check() error {
 		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil,
 		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
-		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Contacts": d.Contacts == nil, "Metrics": d.Metrics == nil,
+		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Contacts": d.Contacts == nil, "Runbooks": d.Runbooks == nil, "Metrics": d.Metrics == nil,
 	} {
 		if missing {
 			return fault.New(fault.Invalid, "httpapi: Deps.%s must be set", name)

@@ -27,6 +27,7 @@ type Deps struct {
 	Silences     Silences
 	Heartbeats   Heartbeats
 	Contacts     Contacts
+	Runbooks     Runbooks
 	Explainer    Explainer
 	Incidents    Incidents
 	Intelligence Intelligence

@@ -48,7 +48,7 @@ func AskReadOnly(ctx context.Context, url, password, sql string, args []string, 
 	for i := range args {
 		values[i] = args[i]
 	}
-	rows, err := tx.Query(ctx, prepared.Name, append([]any{pgx.QueryResultFormats{pgx.TextFormatCode}, pgx.QueryExecModeExec}, values...)...)
+	rows, err := tx.Query(ctx, prepared.Name, append([]any{pgx.QueryResultFormats{pgx.TextFormatCode}}, values...)...)
 	if err != nil {
 		return "", false, fault.New(fault.Invalid, "%v", err)
 	}
