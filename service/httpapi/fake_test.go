@@ -276,7 +276,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w,
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Runbooks: noRunbooks{}, Contacts: w,
 		Router: func() incidents.Router { return incidents.Router{} },
 		TierOf: func(tenant string) string { return "tier-" + tenant },
 		Log:    slog.New(slog.NewJSONHandler(w, nil)),
@@ -361,3 +361,6 @@ func serve(t testing.TB, app *fiber.App) string {
 	})
 	return l.Addr().String()
 }
+
+// noRunbooks has no runbooks.
+type noRunbooks struct{ Runbooks }
