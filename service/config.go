@@ -43,10 +43,12 @@ type Config struct {
 	WatchdogMethod  string        `koanf:"watchdog-method"` // POST or GET
 	WatchdogEvery   time.Duration `koanf:"watchdog-every"`
 	ResolveAfter    time.Duration `koanf:"resolve-after"` // end of an alert that names none, as Alertmanager's resolve_timeout
-	LogFormat       string        `koanf:"log-format"`    // auto, json or pretty
-	LogLevel        string        `koanf:"log-level"`     // debug, info, warn or error
-	OTLPEndpoint    string        `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
-	LokiURL         string        `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
+	// Commands that steps of runbooks may run, by absolute path, apart by commas; none unless an admin names them.
+	RunbookShell string `koanf:"runbook-shell"`
+	LogFormat    string `koanf:"log-format"`    // auto, json or pretty
+	LogLevel     string `koanf:"log-level"`     // debug, info, warn or error
+	OTLPEndpoint string `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
+	LokiURL      string `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
 }
 
 // DefaultConfig returns what runs with nothing set.

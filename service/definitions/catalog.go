@@ -14,6 +14,7 @@ import (
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
 )
 
@@ -40,7 +41,7 @@ const (
 
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
-	KindHook, KindSchedule, KindReview, KindTemplate,
+	KindHook, KindSchedule, KindReview, KindTemplate, runbooks.Kind, runbooks.SourceKind,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -64,6 +65,9 @@ type Catalog struct {
 	schedules    map[string]oncall.Schedule
 
 	postmortems postmortemDefinitions
+
+	runbooks map[string]runbooks.Page
+	sources  map[string]runbooks.Source
 }
 
 func newCatalog() *Catalog {
@@ -73,6 +77,7 @@ func newCatalog() *Catalog {
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
 		integrations: map[string]Integration{}, schedules: map[string]oncall.Schedule{},
 		postmortems: newPostmortemDefinitions(),
+		runbooks:    map[string]runbooks.Page{}, sources: map[string]runbooks.Source{},
 	}
 }
 

@@ -1,0 +1,222 @@
+package service
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/notify"
+	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/internal/fault"
+	"github.com/nines-sre/nines/runbooks"
+	"github.com/nines-sre/nines/service/httpapi"
+	"github.com/nines-sre/nines/service/postgres"
+)
+
+// runbookText returns the Markdown of the runbook of that name: the team's, else the one that ships.
+func (p *plane) runbookText(name string) (string, bool) {
+	page, err := p.definitions.Catalog().RunbookPage(name)
+	return page.Text, err == nil
+}
+
+// runner runs steps of runbooks. It is the operator's own.
+type runner struct{ *plane }
+
+// Pages returns every runbook in force.
+func (r runner) Pages() []runbooks.Page { return r.definitions.Catalog().RunbookPages() }
+
+// Page returns the runbook of that name.
+func (r runner) Page(name string) (runbooks.Page, error) {
+	return r.definitions.Catalog().RunbookPage(name)
+}
+
+// Runs returns what was run, the newest first.
+func (r runner) Runs(ctx context.Context, who access.Principal, incident, runbook string, limit int) ([]runbooks.Run, error) {
+	if incident != "" {
+		i, err := r.db.Incident(ctx, who.Scope(), incident)
+		if err != nil {
+			return nil, err
+		}
+		incident = i.ID
+	}
+	return r.db.Runs(ctx, who.Scope(), incident, runbook, limit)
+}
+
+// Run runs one step. That the step fails is no error: its outcome says so. A step that changes something needs confirm,
+// and one that runs a command the role admin.
+func (r runner) Run(ctx context.Context, who access.Principal, wish httpapi.RunWish) (runbooks.Run, error) {
+	page, err := r.Page(wish.Runbook)
+	if err != nil {
+		return runbooks.Run{}, err
+	}
+	step, ok := page.Step(wish.Step)
+	if !ok {
+		return runbooks.Run{}, fault.New(fault.NotFound, "the runbook %s has no step %q", wish.Runbook, wish.Step)
+	}
+	run := runbooks.Run{Runbook: page.Name, Step: step.Name, Language: step.Language, Confirmed: step.Changes && wish.Confirm}
+	values := runbooks.Values{}
+	if wish.Incident != "" {
+		i, err := r.db.Incident(ctx, who.Scope(), wish.Incident)
+		if err != nil {
+			return run, err
+		}
+		run.Incident, run.IncidentTenant, values = i.ID, i.Tenant, valuesOf(i)
+	}
+	filled, err := step.Fill(values)
+	if err != nil {
+		return run, fault.New(fault.Invalid, "%v", err)
+	}
+	run.Asked = filled.Text()
+	if err := r.allowed(who, filled); err != nil || wish.DryRun {
+		return run, err
+	}
+	if step.Changes && !wish.Confirm {
+		return run, fault.New(fault.Conflict, "the step %s changes something; confirm it to run it", step.Name)
+	}
+	run, first, err := r.db.BeginRun(ctx, who, run)
+	if err != nil || !first {
+		return run, err
+	}
+	began := time.Now()
+	output, more, err := r.do(ctx, filled)
+	run.Took, run.Outcome = time.Since(began), runbooks.OK
+	if err != nil {
+		run.Outcome, run.Error = runbooks.Failed, said(err)
+	}
+	run.Output, run.Truncated = runbooks.Bound(output, step.MaxBytes)
+	run.Truncated = run.Truncated || more
+	return run, r.db.EndRun(context.WithoutCancel(ctx), run)
+}
+
+// valuesOf is what steps may know of an incident.
+func valuesOf(i incidents.Incident) runbooks.Values {
+	v := runbooks.Values{
+		"incident.number": strconv.FormatInt(int64(i.Number), 10), "incident.id": i.ID, "incident.service": i.Service, "incident.slo": i.SLO,
+		"incident.severity": string(i.Severity), "incident.title": i.Title,
+	}
+	for name, value := range i.Labels {
+		v["labels."+name] = value
+	}
+	return v
+}
+
+func (r runner) allowed(who access.Principal, f runbooks.Filled) error {
+	if who.Tenant != "" {
+		return fault.New(fault.Forbidden, "runbooks are run by the operator's people")
+	}
+	if f.Language != runbooks.Shell {
+		return who.Require(access.Responder)
+	}
+	if err := who.Require(access.Admin); err != nil {
+		return err
+	}
+	if !slices.Contains(strings.Split(r.config.RunbookShell, ","), f.Args[0]) || !strings.HasPrefix(f.Args[0], "/") {
+		return fault.New(fault.Forbidden, "the command %s is not allowed here; name its absolute path in --runbook-shell", f.Args[0])
+	}
+	return nil
+}
+
+// do asks what the step asks, within its timeout.
+func (r runner) do(ctx context.Context, f runbooks.Filled) (string, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.Timeout)
+	defer cancel()
+	if f.Language == runbooks.Shell {
+		return runCommand(ctx, f)
+	}
+	source, token, err := r.source(f.Step)
+	if err != nil {
+		return "", false, err
+	}
+	if f.Language == runbooks.SQL {
+		return postgres.AskReadOnly(ctx, source.URL, token, f.Query, f.Args, f.Timeout, f.MaxBytes)
+	}
+	return askHTTP(ctx, source, token, f)
+}
+
+// source returns what the step asks, and its secret. Without a name that is the control plane's own metrics engine.
+func (r runner) source(s runbooks.Step) (runbooks.Source, string, error) {
+	if s.Source == "" {
+		if r.config.PrometheusURL != "" {
+			return runbooks.Source{Type: "prometheus", URL: r.config.PrometheusURL}, "", nil
+		}
+		return runbooks.Source{Type: "prometheus", URL: "http://" + loopback(r.config.EngineListen)}, r.engineToken, nil
+	}
+	source, err := r.definitions.Catalog().DataSource(s.Source)
+	if err != nil {
+		return source, "", err
+	}
+	if source.Language() != s.Language {
+		return source, "", fault.New(fault.Invalid, "the step %s is %s, and the data source %s is of type %s", s.Name, s.Language, source.Name, source.Type)
+	}
+	if source.TokenFile == "" && source.TokenEnv == "" {
+		return source, "", nil
+	}
+	token, err := notify.Resolve(incidents.Secret{File: source.TokenFile, Env: source.TokenEnv}, r.secretDir())
+	return source, token, err
+}
+
+// How incidents that open are diagnosed.
+const (
+	jobDiagnose   = "run-diagnostics"
+	diagnoseEvery = 2 * time.Second
+	diagnoseFor   = 10 * time.Minute // after which an incident is no longer one that opens
+)
+
+var diagnostics = access.System("diagnostics")
+
+// diagnose runs the steps with on=open of incidents that opened lately, each once whichever replica does it. It stands
+// apart from paging, which never waits for it.
+func (p *plane) diagnose(ctx context.Context) error {
+	open, err := p.db.Incidents(ctx, operator, incidents.Filter{States: []incidents.State{incidents.Triggered, incidents.Acknowledged}, Limit: mostAtOnce})
+	if err != nil {
+		return err
+	}
+	for _, i := range open {
+		page, ok := p.runbookOf(i)
+		if !ok || time.Since(i.OpenedAt) > diagnoseFor {
+			continue
+		}
+		ran, err := p.db.Runs(ctx, operator, i.ID, page.Name, 0)
+		if err != nil {
+			return err
+		}
+		for _, step := range page.Steps {
+			if !step.OnOpen || slices.ContainsFunc(ran, func(r runbooks.Run) bool { return r.Step == step.Name && r.By == diagnostics.ID }) {
+				continue
+			}
+			_, err := runner{p}.Run(ctx, diagnostics, httpapi.RunWish{Runbook: page.Name, Step: step.Name, Incident: i.ID})
+			if err != nil && !fault.Is(err, fault.Invalid) { // a value that the incident lacks
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// runbookOf returns the runbook of an incident: by the name of its alert, by its link, else by its service.
+func (p *plane) runbookOf(i incidents.Incident) (runbooks.Page, bool) {
+	catalog := p.definitions.Catalog()
+	if page, ok := catalog.RunbookOf(i.Labels["alertname"], ""); ok {
+		return page, true
+	}
+	if name, ours := strings.CutPrefix(i.RunbookURL, runbooks.URL(p.config.PublicURL(), "")); ours {
+		if page, err := catalog.RunbookPage(name); err == nil {
+			return page, true
+		}
+	}
+	return catalog.RunbookOf("", i.Service)
+}
+
+// environment is all that a command sees of ours.
+func environment() []string {
+	vars := map[string]string{"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+	out := make([]string, 0, len(vars))
+	for _, name := range slices.Sorted(maps.Keys(vars)) {
+		out = append(out, name+"="+vars[name])
+	}
+	return out
+}
