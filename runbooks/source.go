@@ -1,7 +1,9 @@
 package runbooks
 
 import (
+	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -49,6 +51,7 @@ func ReadSource(d manifest.Document) (Source, manifest.Problems) {
 	if s.TokenFile != "" && s.TokenEnv != "" {
 		problems = append(problems, d.Problem("spec.tokenEnv", "stands beside spec.tokenFile; keep one"))
 	}
+	problems = append(problems, s.secretProblems(d)...)
 	schemes := []string{"http", "https"}
 	if s.Type == "postgres" {
 		schemes = []string{"postgres", "postgresql"}
@@ -61,6 +64,10 @@ func ReadSource(d manifest.Document) (Source, manifest.Problems) {
 		problems = append(problems, d.Problem("spec.url", "holds a user; name a secret with tokenFile or tokenEnv"))
 	case hasPassword(u):
 		problems = append(problems, d.Problem("spec.url", "holds a password; name a secret with tokenFile or tokenEnv"))
+	case s.Type == "postgres":
+		if message := connectionProblem(u); message != "" {
+			problems = append(problems, d.Problem("spec.url", "%s", message))
+		}
 	case s.Type != "postgres" && (u.RawQuery != "" || u.Fragment != ""):
 		problems = append(problems, d.Problem("spec.url", "has a query or fragment; steps give those"))
 	}
@@ -68,13 +75,51 @@ func ReadSource(d manifest.Document) (Source, manifest.Problems) {
 }
 
 func hasPassword(u *url.URL) bool {
-	if _, set := u.User.Password(); set {
-		return true
+	_, set := u.User.Password()
+	return set || u.Query().Has("password")
+}
+
+// EnvPrefix is how the name of every environment variable begins that a data source may read, so that a definition
+// cannot send away a secret that is not meant for runbooks.
+const EnvPrefix = "NINES_RUNBOOK_"
+
+func (s Source) secretProblems(d manifest.Document) manifest.Problems {
+	var problems manifest.Problems
+	if s.TokenFile != "" && !filepath.IsLocal(s.TokenFile) {
+		problems = append(problems, d.Problem("spec.tokenFile", "leads out of the server's folder of secrets; name a file below it"))
 	}
-	for key := range u.Query() {
-		if strings.EqualFold(key, "password") || strings.EqualFold(key, "passfile") || strings.EqualFold(key, "sslkey") || strings.EqualFold(key, "options") {
-			return true
+	if s.TokenEnv != "" && !strings.HasPrefix(s.TokenEnv, EnvPrefix) {
+		problems = append(problems, d.Problem("spec.tokenEnv", "must begin with %s", EnvPrefix))
+	}
+	return problems
+}
+
+// connectionParameters are what a connection's URL may set beside its host, port, user and database. Others of libpq read
+// files, run commands' options or turn off what keeps the session read only.
+var connectionParameters = []string{"connect_timeout", "sslmode", "sslrootcert"}
+
+// connectionProblem says what is wrong with the URL of a PostgreSQL connection, or "".
+func connectionProblem(u *url.URL) string {
+	parameters, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return "has parameters that cannot be read"
+	}
+	for name, values := range parameters {
+		if !slices.Contains(connectionParameters, name) {
+			return fmt.Sprintf("has the parameter %q; only %s may be set", clip(name), strings.Join(connectionParameters, ", "))
+		}
+		if len(values) != 1 {
+			return "sets the parameter " + name + " twice"
 		}
 	}
-	return false
+	if root := parameters.Get("sslrootcert"); root != "" && !filepath.IsLocal(root) {
+		return "names an sslrootcert outside the server's folder of secrets; name a file below it"
+	}
+	switch {
+	case u.Hostname() == "" || strings.ContainsAny(u.Hostname(), "/,@") || strings.Contains(u.Host, ","):
+		return "must name one host"
+	case u.User.Username() == "" || strings.Trim(u.Path, "/") == "":
+		return "must name a user and a database, as in postgres://reader@db.example:5432/shop"
+	}
+	return ""
 }

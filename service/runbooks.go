@@ -1,7 +1,9 @@
 package service
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -131,19 +133,43 @@ func (r runner) do(ctx context.Context, f runbooks.Filled) (string, bool, error)
 	if err != nil {
 		return "", false, err
 	}
-	if f.Language == runbooks.SQL {
-		return postgres.AskReadOnly(ctx, source.URL, token, f.Query, f.Args, f.Timeout, f.MaxBytes)
+	allowed, err := r.reachable(source)
+	if err != nil {
+		return "", false, err
 	}
-	return askHTTP(ctx, source, token, f)
+	if f.Language == runbooks.SQL {
+		out, more, err := postgres.AskReadOnly(ctx, postgres.Question{URL: source.URL, Password: token, Secrets: r.secretDir(), Dial: allowed.dial,
+			SQL: f.Query, Args: f.Args, Timeout: f.Timeout, Size: f.MaxBytes})
+		if errors.Is(err, errHostNotAllowed) {
+			err = notAllowed(source)
+		}
+		return out, more, err
+	}
+	return askHTTP(ctx, allowed.client(), source, token, f)
+}
+
+// reachable is which hosts a step may reach: those that the operator allows, and our own metrics engine for what is
+// asked of it, which is only read.
+func (r runner) reachable(s runbooks.Source) (hosts, error) {
+	allowed, err := readHosts(r.config.RunbookHosts)
+	if err != nil || s.Type != "prometheus" {
+		return allowed, err
+	}
+	return allowed.with(r.ownMetrics()), nil
+}
+
+func (r runner) ownMetrics() string {
+	return cmp.Or(r.config.PrometheusURL, "http://"+loopback(r.config.EngineListen))
 }
 
 // source returns what the step asks, and its secret. Without a name that is the control plane's own metrics engine.
 func (r runner) source(s runbooks.Step) (runbooks.Source, string, error) {
 	if s.Source == "" {
+		own := runbooks.Source{Name: "of the control plane", Type: "prometheus", URL: strings.TrimRight(r.ownMetrics(), "/")}
 		if r.config.PrometheusURL != "" {
-			return runbooks.Source{Type: "prometheus", URL: r.config.PrometheusURL}, "", nil
+			return own, "", nil
 		}
-		return runbooks.Source{Type: "prometheus", URL: "http://" + loopback(r.config.EngineListen)}, r.engineToken, nil
+		return own, r.engineToken, nil
 	}
 	source, err := r.definitions.Catalog().DataSource(s.Source)
 	if err != nil {

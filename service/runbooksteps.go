@@ -15,14 +15,7 @@ import (
 	"github.com/nines-sre/nines/runbooks"
 )
 
-// stepClient asks only the host that a data source names: a redirect is an answer, not an order, and no proxy of the
-// environment is taken.
-var stepClient = &http.Client{
-	Transport:     &http.Transport{Proxy: nil, DisableKeepAlives: true},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-}
-
-func askHTTP(ctx context.Context, source runbooks.Source, token string, f runbooks.Filled) (string, bool, error) {
+func askHTTP(ctx context.Context, client *http.Client, source runbooks.Source, token string, f runbooks.Filled) (string, bool, error) {
 	method, target, send := f.Method, source.URL+f.Path, f.Send
 	query := url.Values{"query": {f.Query}}
 	switch f.Language {
@@ -45,7 +38,10 @@ func askHTTP(ctx context.Context, source runbooks.Source, token string, f runboo
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := stepClient.Do(req)
+	resp, err := client.Do(req)
+	if errors.Is(err, errHostNotAllowed) {
+		return "", false, notAllowed(source)
+	}
 	if err != nil {
 		return "", false, fault.Wrap(fault.Unavailable, err, "no answer from the data source within %s", f.Timeout)
 	}
@@ -59,6 +55,10 @@ func askHTTP(ctx context.Context, source runbooks.Source, token string, f runboo
 		return string(raw), more, fault.New(fault.Unavailable, "the data source answered %s", resp.Status)
 	}
 	return string(raw), more, nil
+}
+
+func notAllowed(source runbooks.Source) error {
+	return fault.New(fault.Forbidden, "the host of the data source %s is not allowed; an operator names it in --runbook-hosts", source.Name)
 }
 
 // runCommand runs a command that an admin allows: no shell, nothing of our environment, and when its time is up it ends

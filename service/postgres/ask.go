@@ -3,32 +3,48 @@ package postgres
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/nines-sre/nines/internal/fault"
 )
 
 // maxAskedRows is how many rows of an answer are read at most.
 const maxAskedRows = 200
 
-// AskReadOnly asks another PostgreSQL one question and returns the answer as CSV, at most size bytes and 200 rows; the
-// bool says whether more was there. The session is read only and ends with the timeout, and the question is prepared, so
-// that it is one statement. It is rolled back.
-func AskReadOnly(ctx context.Context, url, password, sql string, args []string, timeout time.Duration, size int) (string, bool, error) {
-	config, err := pgx.ParseConfig(url)
+// Question is what another PostgreSQL is asked.
+type Question struct {
+	URL      string // postgres://user@host:port/database, as runbooks.ReadSource lets it pass
+	Password string // "" for none
+	Secrets  string // folder of the URL's sslrootcert
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	SQL      string // one statement that reads; $1, $2 ... are Args
+	Args     []string
+	Timeout  time.Duration
+	Size     int // bytes of answer at most
+}
+
+// AskReadOnly asks another PostgreSQL one question and returns the answer as CSV, at most q.Size bytes and 200 rows; the
+// bool says whether more was there. Session and transaction are read only and end with the timeout, the question is
+// prepared, so that it is one statement, and it is rolled back. Functions that a superuser may call can do harm all the
+// same: the user should be one that may only read.
+func AskReadOnly(ctx context.Context, q Question) (string, bool, error) {
+	if !reads(q.SQL) {
+		return "", false, fault.New(fault.Invalid, "the statement must begin with select, with, show, explain, values or table")
+	}
+	config, err := q.config()
 	if err != nil {
-		return "", false, fault.New(fault.Invalid, "the data source's URL cannot be read") // the cause may hold the URL
+		return "", false, err
 	}
-	if password != "" {
-		config.Password = password
-	}
-	config.RuntimeParams["default_transaction_read_only"] = "on"
-	config.RuntimeParams["statement_timeout"] = fmt.Sprint(timeout.Milliseconds())
-	config.RuntimeParams["application_name"] = "nines runbook"
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, q.Timeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
@@ -40,26 +56,78 @@ func AskReadOnly(ctx context.Context, url, password, sql string, args []string, 
 		return "", false, fault.Wrap(fault.Unavailable, err, "the data source takes no transaction")
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing was written
-	prepared, err := tx.Prepare(ctx, "step", sql)
-	if err != nil {
-		return "", false, fault.New(fault.Invalid, "%v", err)
-	}
-	values := make([]any, len(args))
-	for i := range args {
-		values[i] = args[i]
-	}
-	rows, err := tx.Query(ctx, prepared.Name, append([]any{pgx.QueryResultFormats{pgx.TextFormatCode}}, values...)...)
-	if err != nil {
-		return "", false, fault.New(fault.Invalid, "%v", err)
-	}
-	defer rows.Close()
-	text, more, err := asCSV(rows, size)
-	if err != nil {
-		return text, more, fault.New(fault.Invalid, "%v", err)
-	}
-	return text, more, nil
+	text, more, err := answer(ctx, tx, q)
+	return text, more, refused(err, q.Timeout)
 }
 
+var readingStatement = regexp.MustCompile(`(?is)^\s*(select|with|show|explain|values|table)\b`)
+
+func reads(sql string) bool { return readingStatement.MatchString(sql) }
+
+// config takes nothing from the environment or from files that libpq knows, which are the control plane's own.
+func (q Question) config() (*pgx.ConnConfig, error) {
+	bad := fault.New(fault.Invalid, "the data source's URL cannot be read") // a cause may hold the URL
+	u, err := url.Parse(q.URL)
+	if err != nil {
+		return nil, bad
+	}
+	params := u.Query()
+	if root := params.Get("sslrootcert"); root != "" {
+		params.Set("sslrootcert", filepath.Join(q.Secrets, root))
+	} else {
+		params.Set("sslrootcert", "")
+	}
+	if params.Get("sslmode") == "" {
+		params.Set("sslmode", "prefer")
+	}
+	for _, ours := range []string{"sslcert", "sslkey", "sslpassword", "passfile", "target_session_attrs"} {
+		params.Set(ours, "")
+	}
+	params.Set("target_session_attrs", "any")
+	u.RawQuery = params.Encode()
+	config, err := pgx.ParseConfig(u.String())
+	if err != nil {
+		return nil, bad
+	}
+	config.Password, config.DialFunc = q.Password, q.Dial
+	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // Dial decides after DNS
+	config.RuntimeParams = map[string]string{
+		"default_transaction_read_only": "on", "application_name": "nines runbook",
+		"statement_timeout": fmt.Sprint(q.Timeout.Milliseconds()), "idle_in_transaction_session_timeout": fmt.Sprint(q.Timeout.Milliseconds()),
+	}
+	return config, nil
+}
+
+func answer(ctx context.Context, tx pgx.Tx, q Question) (string, bool, error) {
+	prepared, err := tx.Prepare(ctx, "step", q.SQL)
+	if err != nil {
+		return "", false, err
+	}
+	values := []any{pgx.QueryResultFormats{pgx.TextFormatCode}}
+	for _, value := range q.Args {
+		values = append(values, value)
+	}
+	rows, err := tx.Query(ctx, prepared.Name, values...)
+	if err != nil {
+		return "", false, err
+	}
+	defer rows.Close()
+	return asCSV(rows, q.Size)
+}
+
+// refused says what the database says, which is what the writer of the step must know, and of other errors nothing.
+func refused(err error, timeout time.Duration) error {
+	var said *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &said):
+		return fault.New(fault.Invalid, "the data source refuses: %s (SQLSTATE %s)", said.Message, said.Code)
+	}
+	return fault.Wrap(fault.Unavailable, err, "no answer from the data source within %s", timeout)
+}
+
+// asCSV reads rows until there are enough. What is not read is not fetched: the connection ends with the question.
 func asCSV(rows pgx.Rows, size int) (string, bool, error) {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
@@ -76,7 +144,7 @@ func asCSV(rows pgx.Rows, size int) (string, bool, error) {
 		}
 		var line []string
 		for _, value := range rows.RawValues() {
-			line = append(line, string(value))
+			line = append(line, string(value[:min(len(value), size+1)]))
 		}
 		if err := w.Write(line); err != nil {
 			return "", false, err
