@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -54,7 +55,10 @@ func readHostPort(entry string) (hostPort, error) {
 	}
 	if strings.Contains(entry, ":") {
 		var err error
-		if host, port, err = net.SplitHostPort(entry); err != nil || port == "" {
+		if host, port, err = net.SplitHostPort(entry); err != nil {
+			return hostPort{}, fmt.Errorf("%q is none of host, host:port and CIDR", entry)
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 			return hostPort{}, fmt.Errorf("%q is none of host, host:port and CIDR", entry)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -70,7 +71,7 @@ func (r runner) Run(ctx context.Context, who access.Principal, wish httpapi.RunW
 	}
 	filled, err := step.Fill(values)
 	if err != nil {
-		return run, fault.New(fault.Invalid, "%v", err)
+		return r.unfilled(ctx, who, run, fault.New(fault.Invalid, "%v", err))
 	}
 	run.Asked = filled.Text()
 	if err := r.allowed(who, filled); err != nil || wish.DryRun {
@@ -92,6 +93,19 @@ func (r runner) Run(ctx context.Context, who access.Principal, wish httpapi.RunW
 	run.Output, run.Truncated = runbooks.Bound(output, step.MaxBytes)
 	run.Truncated = run.Truncated || more
 	return run, r.db.EndRun(context.WithoutCancel(ctx), run)
+}
+
+// unfilled puts on record that a step which should run by itself has no value for a variable; people are told at once.
+func (r runner) unfilled(ctx context.Context, who access.Principal, run runbooks.Run, why error) (runbooks.Run, error) {
+	if who.ID != diagnostics.ID {
+		return run, why
+	}
+	run, first, err := r.db.BeginRun(ctx, who, run)
+	if err != nil || !first {
+		return run, err
+	}
+	run.Outcome, run.Error = runbooks.Failed, said(why)
+	return run, r.db.EndRun(ctx, run)
 }
 
 // valuesOf is what steps may know of an incident.
@@ -189,7 +203,7 @@ func (r runner) source(s runbooks.Step) (runbooks.Source, string, error) {
 const (
 	jobDiagnose   = "run-diagnostics"
 	diagnoseEvery = 2 * time.Second
-	diagnoseFor   = 10 * time.Minute // after which an incident is no longer one that opens
+	diagnoseFor   = time.Hour // after which what a step finds tells no more of the opening
 )
 
 var diagnostics = access.System("diagnostics")
@@ -197,30 +211,47 @@ var diagnostics = access.System("diagnostics")
 // diagnose runs the steps with on=open of incidents that opened lately, each once whichever replica does it. It stands
 // apart from paging, which never waits for it.
 func (p *plane) diagnose(ctx context.Context) error {
-	open, err := p.db.Incidents(ctx, operator, incidents.Filter{States: []incidents.State{incidents.Triggered, incidents.Acknowledged}, Limit: mostAtOnce})
+	if _, err := p.db.FailLostRuns(ctx); err != nil {
+		return err
+	}
+	due, err := p.db.Undiagnosed(ctx, diagnoseFor, mostAtOnce)
 	if err != nil {
 		return err
 	}
-	for _, i := range open {
-		page, ok := p.runbookOf(i)
-		if !ok || time.Since(i.OpenedAt) > diagnoseFor {
+	var failed []error
+	var without []string // incidents that have nothing to run, which are told of together
+	for _, i := range due {
+		steps, page := p.stepsOnOpen(i)
+		if len(steps) == 0 {
+			without = append(without, i.ID)
 			continue
 		}
-		ran, err := p.db.Runs(ctx, operator, i.ID, page.Name, 0)
-		if err != nil {
-			return err
-		}
-		for _, step := range page.Steps {
-			if !step.OnOpen || slices.ContainsFunc(ran, func(r runbooks.Run) bool { return r.Step == step.Name && r.By == diagnostics.ID }) {
-				continue
-			}
-			_, err := runner{p}.Run(ctx, diagnostics, httpapi.RunWish{Runbook: page.Name, Step: step.Name, Incident: i.ID})
-			if err != nil && !fault.Is(err, fault.Invalid) { // a value that the incident lacks
-				return err
-			}
+		if err := p.diagnoseOne(ctx, i, page, steps); err != nil {
+			failed = append(failed, err)
 		}
 	}
-	return nil
+	return errors.Join(append(failed, p.db.Diagnosed(ctx, without))...)
+}
+
+// diagnoseOne runs the steps of one incident; where one cannot even be begun the incident stays due.
+func (p *plane) diagnoseOne(ctx context.Context, i incidents.Incident, page string, steps []string) error {
+	for _, step := range steps {
+		if _, err := (runner{p}).Run(ctx, diagnostics, httpapi.RunWish{Runbook: page, Step: step, Incident: i.ID}); err != nil {
+			return fmt.Errorf("diagnose the incident %d: %w", i.Number, err)
+		}
+	}
+	return p.db.Diagnosed(ctx, []string{i.ID})
+}
+
+// stepsOnOpen returns the names of the steps that run when the incident opens, and of their runbook.
+func (p *plane) stepsOnOpen(i incidents.Incident) (steps []string, runbook string) {
+	page, _ := p.runbookOf(i)
+	for _, s := range page.Steps {
+		if s.OnOpen {
+			steps = append(steps, s.Name)
+		}
+	}
+	return steps, page.Name
 }
 
 // runbookOf returns the runbook of an incident: by the name of its alert, by its link, else by its service.

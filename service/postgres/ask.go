@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -14,11 +15,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/nines-sre/nines/internal/fault"
 )
 
-// maxAskedRows is how many rows of an answer are read at most.
-const maxAskedRows = 200
+// Bounds of an answer that is read, whatever the step keeps of it.
+const (
+	maxAskedRows = 200
+	maxAskedRow  = 4 << 20 // bytes
+)
 
 // Question is what another PostgreSQL is asked.
 type Question struct {
@@ -91,6 +96,11 @@ func (q Question) config() (*pgx.ConnConfig, error) {
 	}
 	config.Password, config.DialFunc = q.Password, q.Dial
 	config.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // Dial decides after DNS
+	config.BuildFrontend = func(r io.Reader, w io.Writer) *pgproto3.Frontend {
+		f := pgproto3.NewFrontend(r, w)
+		f.SetMaxBodyLen(maxAskedRow)
+		return f
+	}
 	config.RuntimeParams = map[string]string{
 		"default_transaction_read_only": "on", "application_name": "nines runbook",
 		"statement_timeout": fmt.Sprint(q.Timeout.Milliseconds()), "idle_in_transaction_session_timeout": fmt.Sprint(q.Timeout.Milliseconds()),
@@ -99,8 +109,10 @@ func (q Question) config() (*pgx.ConnConfig, error) {
 }
 
 func answer(ctx context.Context, tx pgx.Tx, q Question) (string, bool, error) {
+	ctx, stop := context.WithCancel(ctx)
 	prepared, err := tx.Prepare(ctx, "step", q.SQL)
 	if err != nil {
+		stop()
 		return "", false, err
 	}
 	values := []any{pgx.QueryResultFormats{pgx.TextFormatCode}}
@@ -109,9 +121,13 @@ func answer(ctx context.Context, tx pgx.Tx, q Question) (string, bool, error) {
 	}
 	rows, err := tx.Query(ctx, prepared.Name, values...)
 	if err != nil {
+		stop()
 		return "", false, err
 	}
-	defer rows.Close()
+	defer func() {
+		stop() // first: rows.Close alone would fetch all that was not read
+		rows.Close()
+	}()
 	return asCSV(rows, q.Size)
 }
 

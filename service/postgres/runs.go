@@ -59,6 +59,36 @@ func (d *DB) BeginRun(ctx context.Context, who access.Principal, r runbooks.Run)
 	return r, first, explain(ctx, err, "begin a run")
 }
 
+const failLostRunsSQL = `
+update runs set outcome = 'failed', error = 'the control plane ended while the step ran; whether it took effect is not known'
+where outcome = 'running' and began_at < @before
+returning id, runbook, step, language, asked, coalesce(incident_id::text, '') as incident, incident_tenant, by_id as by, by_name, confirmed,
+    began_at, took, outcome, output, truncated, error`
+
+// runLease is how long a run may take at most, its end included; whoever still has one running after it has ended.
+const runLease = runbooks.MaxTimeout + time.Minute
+
+// FailLostRuns fails the runs that were cut off, and says so on their incidents' timelines. It returns how many.
+func (d *DB) FailLostRuns(ctx context.Context) (int, error) {
+	lost := 0
+	err := d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
+		rows, err := tx.Query(ctx, failLostRunsSQL, pgx.NamedArgs{"before": now.Add(-runLease)})
+		if err != nil {
+			return err
+		}
+		runs, err := pgx.CollectRows(rows, pgx.RowToStructByName[runbooks.Run])
+		if lost = len(runs); err != nil || lost == 0 {
+			return err
+		}
+		w := writes{&pgx.Batch{}}
+		for _, r := range runs {
+			w.ran(r, now)
+		}
+		return send(ctx, tx, w.Batch)
+	})
+	return lost, explain(ctx, err, "fail runs that were cut off")
+}
+
 const endRunSQL = `
 update runs set took = @took, outcome = @outcome, output = @output, truncated = @truncated, error = @error
 where id = @id and outcome = 'running'`
@@ -68,18 +98,26 @@ func (d *DB) EndRun(ctx context.Context, r runbooks.Run) error {
 	err := d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
 		tag, err := tx.Exec(ctx, endRunSQL, pgx.NamedArgs{
 			"id": r.ID, "took": int64(r.Took), "outcome": r.Outcome, "output": r.Output, "truncated": r.Truncated, "error": r.Error})
-		if err != nil || tag.RowsAffected() == 0 || r.Incident == "" {
+		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		text := fmt.Sprintf("Step %s of the runbook %s ran.", r.Step, r.Runbook)
-		if r.Outcome == runbooks.Failed {
-			text = fmt.Sprintf("Step %s of the runbook %s failed.", r.Step, r.Runbook)
-		}
 		w := writes{&pgx.Batch{}}
-		w.event(incidents.Event{Tenant: r.IncidentTenant, Incident: r.Incident, At: now, Kind: incidents.EventNote, Actor: r.By, Name: r.ByName,
-			Text: text, Detail: map[string]any{"run": r.ID, "runbook": r.Runbook, "step": r.Step}})
-		announce(w.Batch, Change{Topic: TopicIncident, Tenant: r.IncidentTenant, ID: r.Incident})
+		w.ran(r, now)
 		return send(ctx, tx, w.Batch)
 	})
 	return explain(ctx, err, "end a run")
+}
+
+// ran says on the incident's timeline how a run ended.
+func (w writes) ran(r runbooks.Run, now time.Time) {
+	if r.Incident == "" {
+		return
+	}
+	text := fmt.Sprintf("Step %s of the runbook %s ran.", r.Step, r.Runbook)
+	if r.Outcome == runbooks.Failed {
+		text = fmt.Sprintf("Step %s of the runbook %s failed.", r.Step, r.Runbook)
+	}
+	w.event(incidents.Event{Tenant: r.IncidentTenant, Incident: r.Incident, At: now, Kind: incidents.EventNote, Actor: r.By, Name: r.ByName,
+		Text: text, Detail: map[string]any{"run": r.ID, "runbook": r.Runbook, "step": r.Step}})
+	announce(w.Batch, Change{Topic: TopicIncident, Tenant: r.IncidentTenant, ID: r.Incident})
 }
