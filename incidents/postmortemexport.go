@@ -32,7 +32,7 @@ func (p Postmortem) Markdown(items []ActionItem) string {
 
 // Facts are the rows of the postmortem's head: name and value, as plain text.
 func (p Postmortem) Facts() [][2]string {
-	rows := [][2]string{{"State", p.State.Words()}, {"Version", fmt.Sprint(p.Version)}}
+	rows := [][2]string{{"State", p.StateName()}, {"Version", fmt.Sprint(p.Version)}}
 	add := func(name, value string) {
 		if value != "" {
 			rows = append(rows, [2]string{name, value})
@@ -55,6 +55,9 @@ func (p Postmortem) Facts() [][2]string {
 	}
 	return rows
 }
+
+// StateName is the state as a heading says it: "draft", "in review", "reviewed" or "closed".
+func (p Postmortem) StateName() string { return strings.TrimPrefix(p.State.Words(), "a ") }
 
 func stampOr(t *time.Time) string {
 	if t == nil {

@@ -29,8 +29,13 @@ func PDF(d Document) ([]byte, error) {
 	w := newWriter(d)
 	w.heading(1, d.title())
 	w.facts(d.Postmortem.Facts())
+	before := paragraph
 	for _, b := range read(d.body()) {
+		if before == item && b.kind != item {
+			w.pdf.Ln(1.5)
+		}
 		w.block(b)
+		before = b.kind
 	}
 	var out bytes.Buffer
 	if err := w.pdf.Output(&out); err != nil {
@@ -55,6 +60,7 @@ func newWriter(d Document) writer {
 	pdf.AddUTF8FontFromBytes("sans", "I", liberationsansitalic.TTF)
 	pdf.AddUTF8FontFromBytes("mono", "", liberationmonoregular.TTF)
 	pdf.SetMargins(margin, margin, margin)
+	pdf.SetCellMargin(0)
 	pdf.SetAutoPageBreak(true, margin)
 	pdf.AliasNbPages("{pages}")
 	pdf.SetFooterFunc(func() {
@@ -62,7 +68,7 @@ func newWriter(d Document) writer {
 		pdf.SetFont("sans", "", 8)
 		pdf.SetTextColor(91, 101, 112)
 		pdf.CellFormat(width, 5, fmt.Sprintf("Postmortem %d, version %d, %s. Page %d of {pages}", d.Postmortem.Number, d.Postmortem.Version,
-			d.Postmortem.State.Words(), pdf.PageNo()), "", 0, "C", false, 0, "")
+			d.Postmortem.StateName(), pdf.PageNo()), "", 0, "C", false, 0, "")
 	})
 	pdf.AddPage()
 	return writer{pdf}
@@ -194,7 +200,7 @@ func (w writer) table(b block) {
 		}
 		texts = append(texts, line)
 	}
-	w.pdf.SetFont("sans", "", textSize-1.5)
+	w.pdf.SetFont("sans", "B", textSize-1.5) // the widest it gets
 	widths := w.widths(texts)
 	for n, row := range texts {
 		switch {

@@ -16,9 +16,12 @@ const lookBack = 24 * time.Hour
 const undutifulSQL = `
 select ` + incidentColumns + `
 from incidents i
-where state = 'resolved' and group_key not like 'past/%' and (resolved_at > clock_timestamp() - @since::interval or postmortem_required is not null)
+where state = 'resolved' and group_key not like 'past/%' and (resolved_at > clock_timestamp() - @since::interval or postmortem_required is not null) and number > @after
     and not exists (select from postmortem_duties d where (d.tenant_id, d.incident_id) = (i.tenant_id, i.id))
-order by resolved_at desc limit 500`
+order by number limit @most`
+
+// undutifulPage is how many incidents are looked at in one question; a storm leaves many.
+const undutifulPage = 500
 
 const insertDutySQL = `
 insert into postmortem_duties (tenant_id, incident_id, policy, reason, owner, template, every, required_at, due_at, remind_at)
@@ -30,25 +33,30 @@ returning 1`
 // due time, its owner (who acknowledged), an entry on the timeline and an audit record. It returns how many are new, and
 // may run as often as one likes, on any replica.
 func (d *DB) AssignDuties(ctx context.Context, demand func(incidents.Incident) (incidents.Duty, bool)) (int, error) {
-	found, err := read(ctx, d.api, access.Operator(), undutifulSQL, pgx.NamedArgs{"since": lookBack}, scanIncident)
-	if err != nil {
-		return 0, explain(ctx, err, "look for incidents to review")
-	}
 	assigned := 0
-	for _, i := range found {
-		duty, ok := demand(i)
-		if !ok {
-			continue
-		}
-		fresh, err := d.assignDuty(ctx, i, duty)
+	for after := int64(0); ; {
+		found, err := read(ctx, d.api, access.Operator(), undutifulSQL, pgx.NamedArgs{"since": lookBack, "after": after, "most": undutifulPage}, scanIncident)
 		if err != nil {
-			return assigned, explain(ctx, err, "make a review a duty")
+			return assigned, explain(ctx, err, "look for incidents to review")
 		}
-		if fresh {
-			assigned++
+		for _, i := range found {
+			after = i.Number
+			duty, ok := demand(i)
+			if !ok {
+				continue
+			}
+			fresh, err := d.assignDuty(ctx, i, duty)
+			if err != nil {
+				return assigned, explain(ctx, err, "make a review a duty")
+			}
+			if fresh {
+				assigned++
+			}
+		}
+		if len(found) < undutifulPage {
+			return assigned, nil
 		}
 	}
-	return assigned, nil
 }
 
 func (d *DB) assignDuty(ctx context.Context, i incidents.Incident, duty incidents.Duty) (fresh bool, err error) {

@@ -102,9 +102,9 @@ func (s *site) reassign(c *fiber.Ctx, who access.Principal) error {
 		return err
 	}
 	id := c.Params("id")
-	to := incidents.Assignment{Policy: strings.Clone(c.FormValue("policy"))}
-	for _, email := range strings.FieldsFunc(strings.Clone(c.FormValue("users")), func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n", r) }) {
-		to.Users = append(to.Users, email)
+	to := incidents.Assignment{
+		Policy: strings.Clone(c.FormValue("policy")),
+		Users:  strings.FieldsFunc(strings.Clone(c.FormValue("users")), func(r rune) bool { return strings.ContainsRune(" ,;\t\r\n", r) }),
 	}
 	if len(to.Users) > 0 {
 		to.Policy = ""

@@ -91,6 +91,10 @@ create table postmortem_duties (
 );
 create index postmortem_duties_due on postmortem_duties (due_at);
 
+-- What is looked through for reviews that are required, each half a minute.
+create index incidents_resolved_lately on incidents (resolved_at) where state = 'resolved';
+create index incidents_to_review on incidents (resolved_at) where postmortem_required is not null;
+
 create table action_items (
     tenant_id     text        not null,
     id            uuid        not null default gen_random_uuid(),
