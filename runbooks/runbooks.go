@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/nines-sre/nines/internal/fault"
 )
 
 //go:embed *.md
@@ -19,8 +21,17 @@ func Read(name string) (string, bool) {
 	if !slices.Contains(Names(), name) {
 		return "", false
 	}
+	p, err := Shipped(name)
+	return p.Text, err == nil
+}
+
+// Shipped returns the runbook of that name that comes with Nines; its error is a fault.NotFound where there is none.
+func Shipped(name string) (Page, error) {
 	text, err := pages.ReadFile(name + ".md")
-	return string(text), err == nil
+	if err != nil {
+		return Page{}, fault.New(fault.NotFound, "no runbook named %q comes with Nines", name)
+	}
+	return parsePage(name+".md", string(text))
 }
 
 // Names returns the runbooks' names in order.

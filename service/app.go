@@ -11,7 +11,6 @@ import (
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
-	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/service/httpapi"
 	"github.com/nines-sre/nines/service/telemetry"
 	"github.com/nines-sre/nines/service/web"
@@ -42,6 +41,7 @@ func (p *plane) buildApp(context.Context) error {
 		Assigner: p.assigner(), Reach: p.reach(),
 		Postmortems: p.postmortems(),
 		Evidence:    evidence{p.db, p.definitions.Catalog},
+		Runbooks:    runner{p},
 		AlertRules:  func() alerting.Rules { return p.definitions.Catalog().AlertRules() },
 		Router:      p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
 		Metrics: p.metrics.http, Events: p.hub, Log: p.log,
@@ -51,7 +51,7 @@ func (p *plane) buildApp(context.Context) error {
 	}
 	p.app = app
 	return web.Mount(app, web.Config{CookieName: httpapi.CookieName(p.config.PublicURL()), BaseURL: p.config.PublicURL(), Version: p.options.Version},
-		web.Deps{OnCall: onCall{p.db, p}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: runbooks.Read, Log: p.log,
+		web.Deps{OnCall: onCall{p.db, p}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: p.runbookText, Log: p.log,
 			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
 			Assigner: p.assigner(), Postmortems: webPostmortems{p.postmortems()},
 			Evidence: evidence{p.db, p.definitions.Catalog}})

@@ -43,10 +43,14 @@ type Config struct {
 	WatchdogMethod  string        `koanf:"watchdog-method"` // POST or GET
 	WatchdogEvery   time.Duration `koanf:"watchdog-every"`
 	ResolveAfter    time.Duration `koanf:"resolve-after"` // end of an alert that names none, as Alertmanager's resolve_timeout
-	LogFormat       string        `koanf:"log-format"`    // auto, json or pretty
-	LogLevel        string        `koanf:"log-level"`     // debug, info, warn or error
-	OTLPEndpoint    string        `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
-	LokiURL         string        `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
+	// Commands that steps of runbooks may run, by absolute path, apart by commas; none unless an admin names them.
+	RunbookShell string `koanf:"runbook-shell"`
+	// Hosts that steps of runbooks may reach beside our own Prometheus: host, host:port and CIDR, apart by commas.
+	RunbookHosts string `koanf:"runbook-hosts"`
+	LogFormat    string `koanf:"log-format"`    // auto, json or pretty
+	LogLevel     string `koanf:"log-level"`     // debug, info, warn or error
+	OTLPEndpoint string `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
+	LokiURL      string `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
 }
 
 // DefaultConfig returns what runs with nothing set.
@@ -94,6 +98,9 @@ func (c Config) Check() error {
 		if d <= 0 {
 			add(where, "must be positive, such as 5m")
 		}
+	}
+	if _, err := readHosts(c.RunbookHosts); err != nil {
+		add("runbook-hosts", "%v", err)
 	}
 	if !isURL(c.WatchdogURL, "http", "https") {
 		add("watchdog-url", "is not an http:// or https:// URL")

@@ -50,7 +50,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 	}
 	p.metrics.jobs.Expect(
 		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
-		jobNotices, jobSessions, jobOnCall, jobAudit,
+		jobNotices, jobSessions, jobOnCall, jobAudit, jobDiagnose,
 		jobChase, jobOverdue,
 	)
 	p.onClose(func() {

@@ -64,6 +64,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobRejudge, rejudgeEvery, p.rejudge},
 		{jobHeart, heartEvery, p.watchHeartbeats},
 		{jobSelfwatch, selfwatchEvery, p.watchEngineDown()},
+		{jobDiagnose, diagnoseEvery, p.diagnose},
 		{jobCorrections, correctionsEvery, p.maintained.refresh},
 		{jobOverdue, overdueEvery, p.countOverdue()},
 	} {

@@ -81,7 +81,7 @@ func (a *cli) root() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.engineCommand(),
 		a.applyCommand(), a.validateCommand(), a.diffCommand(), a.exportCommand(),
-		a.sloCommand(), a.alertCommand(), a.silenceCommand(), a.heartbeatCommand(), a.contactCommand(), a.onCallCommand(), a.meCommand(), a.incidentsCommand(), a.reportCommand(), a.postureCommand(),
+		a.sloCommand(), a.alertCommand(), a.silenceCommand(), a.heartbeatCommand(), a.contactCommand(), a.onCallCommand(), a.meCommand(), a.runbookCommand(), a.incidentsCommand(), a.reportCommand(), a.postureCommand(),
 		a.capacityCommand(), a.costCommand(), a.gateCommand(), a.changesCommand(), a.tokensCommand(), a.usersCommand(),
 		a.importCommand(), a.figuresCommand(),
 		a.postmortemCommand(), a.actionCommand(),

@@ -59,6 +59,8 @@ func (a *cli) serveCommand() *cobra.Command {
 	f.Duration("watchdog-every", def.WatchdogEvery, "how often the switch is told")
 	f.Duration("drain", def.Drain, "how long requests are still taken once told to stop; longer than a load balancer needs to see /readyz")
 	f.Duration("resolve-after", def.ResolveAfter, "end of an alert that names none")
+	f.String("runbook-shell", "", "absolute paths of the commands that steps of runbooks may run, apart by commas; unset: none")
+	f.String("runbook-hosts", "", "host, host:port and CIDR that steps of runbooks may reach, apart by commas; unset: only our own Prometheus")
 	f.String("log-format", def.LogFormat, "auto, json or pretty")
 	f.String("log-level", def.LogLevel, "debug, info, warn or error")
 	f.String("otlp-endpoint", "", "OpenTelemetry collector for traces, http://host:4318")

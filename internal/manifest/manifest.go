@@ -128,6 +128,9 @@ func Read(f File) ([]Document, Problems) {
 	if line := tooDeep(f.Text, MaxDepth); line > 0 {
 		return nil, Problems{{File: f.Name, Line: line, Message: fmt.Sprintf("is nested deeper than %d levels; flatten it", MaxDepth)}}
 	}
+	if strings.HasSuffix(f.Name, MarkdownSuffix) {
+		return fromMarkdown(f)
+	}
 	var (
 		docs     []Document
 		problems Problems

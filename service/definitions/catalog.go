@@ -14,6 +14,7 @@ import (
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
 )
 
@@ -40,7 +41,7 @@ const (
 
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
-	KindHook, incidents.ChannelKind, KindSchedule, KindReview, KindTemplate,
+	KindHook, incidents.ChannelKind, KindSchedule, KindReview, KindTemplate, runbooks.Kind, runbooks.SourceKind,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -65,6 +66,9 @@ type Catalog struct {
 
 	postmortems postmortemDefinitions
 	channels    incidents.Channels
+
+	runbooks map[string]runbooks.Page
+	sources  map[string]runbooks.Source
 }
 
 func newCatalog() *Catalog {
@@ -75,6 +79,7 @@ func newCatalog() *Catalog {
 		integrations: map[string]Integration{}, schedules: map[string]oncall.Schedule{},
 		postmortems: newPostmortemDefinitions(),
 		channels:    incidents.Channels{},
+		runbooks:    map[string]runbooks.Page{}, sources: map[string]runbooks.Source{},
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 )
 
 // Files reads the named files, standard input for "-", and all .yaml and .yml files below the named folders, in order of
-// name. In folders, Prometheus configuration and rule files are passed over: they are not definitions.
+// name. In folders, Prometheus configuration and rule files are passed over: they are not definitions. Markdown files
+// (.md) with front matter are runbooks.
 func Files(paths []string, in io.Reader) ([]manifest.File, error) {
 	var files []manifest.File
 	for _, path := range paths {
@@ -25,7 +26,7 @@ func Files(paths []string, in io.Reader) ([]manifest.File, error) {
 		files = append(files, more...)
 	}
 	if len(files) == 0 {
-		return nil, fault.New(fault.Invalid, "no .yaml or .yml file in %s", strings.Join(paths, ", "))
+		return nil, fault.New(fault.Invalid, "no .yaml, .yml or runbook (.md with front matter) in %s", strings.Join(paths, ", "))
 	}
 	return files, nil
 }
@@ -47,7 +48,7 @@ func readPath(path string, in io.Reader) ([]manifest.File, error) {
 	}
 	var names []string
 	err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && (strings.HasSuffix(p, ".yaml") || strings.HasSuffix(p, ".yml")) {
+		if err == nil && !d.IsDir() && definitionFile(p) {
 			names = append(names, p)
 		}
 		return err
@@ -62,11 +63,18 @@ func readPath(path string, in io.Reader) ([]manifest.File, error) {
 		if err != nil {
 			return nil, err
 		}
+		if strings.HasSuffix(name, manifest.MarkdownSuffix) && !manifest.HasFrontMatter(one[0].Text) {
+			continue // a README
+		}
 		if !prometheusFile(one[0].Text) {
 			files = append(files, one...)
 		}
 	}
 	return files, nil
+}
+
+func definitionFile(path string) bool {
+	return strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml") || strings.HasSuffix(path, manifest.MarkdownSuffix)
 }
 
 func readOne(path string) ([]manifest.File, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
 	"github.com/nines-sre/nines/slo/openslo"
 	"gopkg.in/yaml.v3"
@@ -182,6 +183,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		c, problems := incidents.ReadChannel(d)
 		l.catalog.channels[name] = c
 		return problems
+	case runbooks.Kind, runbooks.SourceKind:
+		return l.addRunbook(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
@@ -246,8 +249,11 @@ func (l *loader) exists(ref reference) bool {
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:
 		_, ok = l.catalog.slos[ref.name]
-	default: // a runbook: one that ships, or a full URL
-		ok = strings.HasPrefix(ref.name, "https://") || strings.HasPrefix(ref.name, "http://") || l.runbook(ref.name)
+	case runbooks.SourceKind:
+		_, ok = l.catalog.sources[ref.name]
+	default: // a runbook: a team's, one that ships, or a full URL
+		_, ok = l.catalog.runbooks[ref.name]
+		ok = ok || strings.HasPrefix(ref.name, "https://") || strings.HasPrefix(ref.name, "http://") || l.runbook(ref.name)
 	}
 	return ok
 }

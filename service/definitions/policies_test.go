@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/manifest"
 )
 

@@ -295,7 +295,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Past: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Evidence: w,
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Evidence: w, Runbooks: noRunbooks{},
 		Postmortems: reviews{w},
 		Router:      func() incidents.Router { return incidents.Router{} },
 		TierOf:      func(tenant string) string { return "tier-" + tenant },
@@ -413,3 +413,6 @@ func (w ways) SetQuiet(ctx context.Context, _ access.Principal, _, zone string, 
 	w.quiet = quiet
 	return w.gate(ctx)
 }
+
+// noRunbooks has no runbooks.
+type noRunbooks struct{ Runbooks }

@@ -28,6 +28,7 @@ type Deps struct {
 	Heartbeats   Heartbeats
 	Contacts     Contacts
 	OnCall       OnCall // nil: nobody is on call, and there are no operations about it
+	Runbooks     Runbooks
 	Explainer    Explainer
 	Assigner     Assigner
 	Reach        Reach
