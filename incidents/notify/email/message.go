@@ -44,7 +44,7 @@ func newMessage(from mail.Address, to []string, note incidents.Notification) mes
 	domain := from.Address[strings.LastIndexByte(from.Address, '@')+1:]
 	p := note.Page
 	m := message{note: note}
-	m.id = messageID(domain, p.DedupKey, string(p.Action), fmt.Sprint(p.Step), fmt.Sprint(p.Loop), p.Target.Key())
+	m.id = messageID(domain, p.DedupKey, string(p.Action), fmt.Sprint(p.Step), fmt.Sprint(p.Loop), fmt.Sprint(p.Turn), fmt.Sprint(p.Number), p.Target.Key())
 	m.headers = []header{
 		{"From", from.String()},
 		{"To", strings.Join(to, ",\r\n ")},

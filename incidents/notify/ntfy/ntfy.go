@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -197,7 +198,7 @@ func sequence(note incidents.Notification) string {
 	case p.Action == incidents.ActionTrigger && note.Incident.Number <= 0:
 		return "" // it stands for several incidents, and no single one's end may take its place
 	case p.Action == incidents.ActionTrigger:
-		sum := sha256.Sum256([]byte(p.DedupKey + "\n" + strconv.Itoa(p.Step) + "\n" + strconv.Itoa(p.Loop)))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d\n%d\n%d", p.DedupKey, p.Step, p.Loop, p.Turn, p.Number))
 		return "nines-" + hex.EncodeToString(sum[:12])
 	case sequenceForm.MatchString(note.Thread):
 		return note.Thread

@@ -84,8 +84,11 @@ func TestEveryPageRingsOnceAndWhatIsOverTakesThePlaceOfTheFirst(t *testing.T) {
 	again := note(s.URL, incidents.ActionTrigger)
 	again.Page.Loop = 1
 	send(t, again)
-	if shown := s.Shown(); len(shown) != 2 {
-		t.Fatalf("%d notifications; want the first page and that of the second round", len(shown))
+	byRule := note(s.URL, incidents.ActionTrigger)
+	byRule.Page.Number = 2 // the same person's second notice
+	send(t, byRule)
+	if shown := s.Shown(); len(shown) != 3 {
+		t.Fatalf("%d notifications; want the first page, that of the second round and the second notice", len(shown))
 	}
 	over := note(s.URL, incidents.ActionResolve)
 	over.Thread = first.ProviderID
@@ -93,7 +96,7 @@ func TestEveryPageRingsOnceAndWhatIsOverTakesThePlaceOfTheFirst(t *testing.T) {
 		t.Errorf("the resolution is %q; want it in %q", receipt.ProviderID, first.ProviderID)
 	}
 	shown := s.Shown()
-	if len(shown) != 2 || shown[0].Title != "Resolved #12: acme: Orders fail" || shown[0].Priority != 2 {
+	if len(shown) != 3 || shown[0].Title != "Resolved #12: acme: Orders fail" || shown[0].Priority != 2 {
 		t.Errorf("shown %+v", shown)
 	}
 }

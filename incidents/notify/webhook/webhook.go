@@ -145,7 +145,7 @@ func newRequest(ctx context.Context, url string, note incidents.Notification, se
 
 // messageID is the page's identity, so that a receiver knows a retry for what it is.
 func messageID(p incidents.Page) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d\n%d\n%s", p.Incident, p.Action, p.Step, p.Loop, p.Target.Key()))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d\n%d\n%d\n%d\n%s", p.Incident, p.Action, p.Step, p.Loop, p.Turn, p.Number, p.Target.Key()))
 	return "msg_" + hex.EncodeToString(sum[:16])
 }
 
