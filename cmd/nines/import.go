@@ -17,7 +17,7 @@ import (
 )
 
 func (a *cli) importCommand() *cobra.Command {
-	return group("import", "Move from another tool: definitions, people, past incidents", a.importPagerDuty(), a.importIncidents())
+	return group("import", "Move from another tool: definitions, people, past incidents", a.importPagerDuty(), a.importPeople(), a.importIncidents())
 }
 
 // imported is what an import made, for --json.

@@ -75,3 +75,36 @@ func TestPastIncidentsAreSentInParts(t *testing.T) {
 		t.Errorf("an unknown field exits with %d: %s", code, errOut)
 	}
 }
+
+func TestPeopleGetAccountsAndZones(t *testing.T) {
+	var zones []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var sent map[string]any
+		_ = json.NewDecoder(r.Body).Decode(&sent)
+		switch {
+		case r.URL.Path == "/api/v1/me/quiet":
+			zones = append(zones, r.URL.Query().Get("person")+" "+fmt.Sprint(sent["zone"]))
+			fmt.Fprint(w, `{}`)
+		case sent["email"] == "ben@acme.example":
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusConflict)
+			fmt.Fprint(w, `{"title":"Conflict","status":409,"detail":"there is already an account with this e-mail address"}`)
+		default:
+			if len(fmt.Sprint(sent["password"])) < 12 || sent["role"] != "responder" {
+				t.Errorf("%v", sent)
+			}
+			fmt.Fprint(w, `{}`)
+		}
+	}))
+	defer server.Close()
+	path := filepath.Join(t.TempDir(), "users.json")
+	text := `[{"id":"P1","name":"Ada","email":"Ada@acme.example","timeZone":"Europe/Berlin","contacts":[]},{"name":"Ben","email":"ben@acme.example"},{"name":"Cy"}]`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := nines(t, "import", "people", path, "--server", server.URL, "--token", "t")
+	if code != exitOK || !strings.Contains(out, "ada@acme.example") || !strings.Contains(out, "known") || !strings.Contains(out, "has no e-mail address") ||
+		!slices.Equal(zones, []string{"ada@acme.example Europe/Berlin"}) {
+		t.Errorf("exits with %d, zones %v\n%s%s", code, zones, out, errOut)
+	}
+}
