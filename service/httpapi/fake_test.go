@@ -24,6 +24,7 @@ import (
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/hook"
 	"github.com/nines-sre/nines/internal/manifest"
+	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
 )
 
@@ -295,7 +296,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Past: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Evidence: w, Runbooks: noRunbooks{},
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Evidence: w, Runbooks: books{w},
 		Postmortems: reviews{w},
 		Router:      func() incidents.Router { return incidents.Router{} },
 		TierOf:      func(tenant string) string { return "tier-" + tenant },
@@ -414,5 +415,17 @@ func (w ways) SetQuiet(ctx context.Context, _ access.Principal, _, zone string, 
 	return w.gate(ctx)
 }
 
-// noRunbooks has no runbooks.
-type noRunbooks struct{ Runbooks }
+// books are the runbooks, of which there is one.
+type books struct{ *world }
+
+func (b books) Pages() []runbooks.Page {
+	return []runbooks.Page{{Name: "disk-low", Title: "The disk is nearly full", Alerts: []string{"DiskLow"}, Text: "# The disk",
+		Steps: []runbooks.Step{{Name: "free", Title: "What is free", Language: runbooks.PromQL, Body: "free"}}}}
+}
+func (b books) Page(string) (runbooks.Page, error) { return b.Pages()[0], b.gate(context.Background()) }
+func (b books) Run(ctx context.Context, who access.Principal, wish RunWish) (runbooks.Run, error) {
+	return runbooks.Run{ID: "r1", Runbook: wish.Runbook, Step: wish.Step, Language: runbooks.PromQL, ByName: who.Name, Outcome: runbooks.OK, BeganAt: time.Now()}, b.gate(ctx)
+}
+func (b books) Runs(ctx context.Context, _ access.Principal, _, _ string, _ int) ([]runbooks.Run, error) {
+	return []runbooks.Run{{ID: "r1", Language: runbooks.SQL, Outcome: runbooks.Failed, Error: "no answer"}}, b.gate(ctx)
+}
