@@ -82,7 +82,7 @@ func (c chase) demand(ctx context.Context, i incidents.Incident) (incidents.Duty
 	if i.ResolvedAt == nil {
 		return incidents.Duty{}, false
 	}
-	weight := incidents.WeightOf(i, 0)
+	weight := incidents.WeightOf(i)
 	policies := c.catalog().PostmortemPolicies()
 	if asksBudget(policies) && i.SLO != "" && c.now().Sub(*i.ResolvedAt) < reviewAfter {
 		if m, err := c.impact(ctx, i); err == nil && m.BudgetShare != nil {

@@ -16,7 +16,7 @@ const lookBack = 24 * time.Hour
 const undutifulSQL = `
 select ` + incidentColumns + `
 from incidents i
-where state = 'resolved' and group_key not like 'past/%' and (resolved_at > clock_timestamp() - @since::interval or postmortem_required is not null) and number > @after
+where state = 'resolved' and group_key not like 'past/%' and merged_into is null and (resolved_at > clock_timestamp() - @since::interval or postmortem_required is not null) and number > @after
     and not exists (select from postmortem_duties d where (d.tenant_id, d.incident_id) = (i.tenant_id, i.id))
 order by number limit @most`
 
@@ -183,6 +183,9 @@ func (d *DB) PlanReminders(ctx context.Context, say incidents.Reminding) (int, e
 			return err
 		}
 		if err := planActions(ctx, tx, w, say, now, &planned); err != nil {
+			return err
+		}
+		if err := planRoom(ctx, tx, w, say, now, &planned); err != nil {
 			return err
 		}
 		return send(ctx, tx, w.Batch)

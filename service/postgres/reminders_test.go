@@ -15,7 +15,7 @@ import (
 // always makes every resolved incident a duty that is due after a day.
 func always(i incidents.Incident) (incidents.Duty, bool) {
 	p := incidents.PostmortemPolicy{Name: "all", RemindEvery: 24 * time.Hour, Rules: []incidents.PostmortemRule{{Severity: incidents.Info, Days: 1}}}
-	return incidents.Demand([]incidents.PostmortemPolicy{p}, incidents.WeightOf(i, 0), *i.ResolvedAt)
+	return incidents.Demand([]incidents.PostmortemPolicy{p}, incidents.WeightOf(i), *i.ResolvedAt)
 }
 
 func assign(t *testing.T, db *postgres.DB) int {
