@@ -94,9 +94,10 @@ var defaultRows = map[Severity]map[ImpactScope]Level{
 func DefaultMatrix() Matrix { return Matrix{rows: defaultRows} }
 
 // Level returns the level of an incident of that severity and impact. What the matrix leaves out counts as the default
-// says, and a severity that is none as 0.
+// says, an impact that nobody has said as unknown, and a severity that is none as 0.
 func (m Matrix) Level(s Severity, impact ImpactScope) Level {
-	return cmp.Or(m.rows[s][impact], defaultRows[s][impact], defaultRows[s][ImpactUnknown])
+	impact = cmp.Or(impact, ImpactUnknown)
+	return cmp.Or(m.rows[s][impact], defaultRows[s][impact])
 }
 
 // SeverityMatrixKind is the kind of documents that ReadMatrix reads. There is one at most.

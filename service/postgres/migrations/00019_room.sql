@@ -120,7 +120,7 @@ create policy scope on incident_tasks using (current_setting('app.scope', true) 
 alter table incident_updates enable row level security;
 alter table incident_updates force row level security;
 create policy scope on incident_updates using (current_setting('app.scope', true) = 'operator'
-    or (tenant_id = nullif(current_setting('app.tenant', true), '') and public));
+    or (tenant_id = nullif(current_setting('app.tenant', true), '') and public is true));
 
 alter table subscribers enable row level security;
 alter table subscribers force row level security;
