@@ -31,6 +31,17 @@ type Declaration struct {
 
 const declaredPrefix = "declared/"
 
+// DeclareWish is what somebody asks for who declares an incident: the zero Assignment leaves it to the definitions who is
+// paged.
+type DeclareWish struct {
+	Declaration
+	Assignment
+	Fingerprints []string // of alerts that fire and that it stands for
+}
+
+// MaxDeclared bounds the alerts that an incident is declared for, or that are split off at once.
+const MaxDeclared = 500
+
 // Check returns the declaration as it counts: texts without superfluous space and a severity that fits its level and its
 // alerts. A field out of bounds is a fault.Invalid that names it.
 func (d Declaration) Check(m Matrix) (Declaration, error) {

@@ -292,3 +292,11 @@ func (s Signal) Joins(latest, now time.Time) bool {
 // ClosedGroup returns the group key that an open incident keeps for itself once its window is over, so that the next
 // alert of the group opens another incident.
 func ClosedGroup(key, id string) string { return fit(id + "/" + key) }
+
+// PolicyOf returns who an incident goes to by the definitions in force: as an alert with its labels would.
+func (r Router) PolicyOf(i Incident) Policy {
+	facts := AlertFacts{Tenant: i.Tenant, Labels: i.Labels, StartsAt: i.StartedAt}
+	p, _ := r.policy(facts, r.route(facts), i.SLO, i.Service)
+	p.Support = r.Support[i.Service]
+	return p
+}

@@ -39,6 +39,7 @@ func (p *plane) buildApp(context.Context) error {
 		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
 		Assigner: p.assigner(), Reach: p.reach(),
+		Room:        p.room(),
 		Postmortems: p.postmortems(),
 		Evidence:    evidence{p.db, p.definitions.Catalog},
 		Runbooks:    runner{p},

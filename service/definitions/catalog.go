@@ -42,6 +42,7 @@ const (
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
 	KindHook, incidents.ChannelKind, KindSchedule, KindReview, KindTemplate, runbooks.Kind, runbooks.SourceKind,
+	incidents.SeverityMatrixKind,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -69,6 +70,8 @@ type Catalog struct {
 
 	runbooks map[string]runbooks.Page
 	sources  map[string]runbooks.Source
+
+	matrix incidents.Matrix
 }
 
 func newCatalog() *Catalog {
@@ -93,6 +96,9 @@ func (c *Catalog) SLO(id string) (slo.Versioned, bool) { v, ok := c.slos[id]; re
 
 // Channels returns the operator's side of reaching people, by name.
 func (c *Catalog) Channels() incidents.Channels { return c.channels }
+
+// Matrix returns what rates incidents.
+func (c *Catalog) Matrix() incidents.Matrix { return c.matrix }
 
 // Policy returns the escalation policy of that name.
 func (c *Catalog) Policy(name string) (incidents.Policy, bool) {
@@ -155,7 +161,7 @@ func (c *Catalog) Tier(tenant string) string {
 // Router returns how alerts find their escalation policy. runbook gives the URL of a runbook by name.
 func (c *Catalog) Router(runbook func(name string) string) incidents.Router {
 	r := incidents.Router{Policies: c.policies, SLOPolicy: map[string]string{}, ServicePolicy: map[string]string{},
-		BudgetBy: map[string][]string{}, Support: map[string]*incidents.Support{}, Default: DefaultPolicy}
+		BudgetBy: map[string][]string{}, Support: map[string]*incidents.Support{}, Default: DefaultPolicy, Matrix: c.matrix}
 	for id, v := range c.slos {
 		r.SLOPolicy[id], r.BudgetBy[id] = v.SLO.Alerting.Policy, v.SLO.BudgetBy
 	}

@@ -71,6 +71,7 @@ type loader struct {
 	notes    slo.Notes
 	problems manifest.Problems
 	rosters  []manifest.Document // the schedules of the files
+	matrix   *manifest.Document  // the one that rates incidents; nil: none
 	unread   bool                // some document did not even parse
 	runbook  func(string) bool
 }
@@ -185,11 +186,23 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return problems
 	case runbooks.Kind, runbooks.SourceKind:
 		return l.addRunbook(d)
+	case incidents.SeverityMatrixKind:
+		return l.addMatrix(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
 		return problems
 	}
+}
+
+// addMatrix reads the matrix that rates incidents, of which there is one at most.
+func (l *loader) addMatrix(d manifest.Document) manifest.Problems {
+	m, problems := incidents.ReadMatrix(d)
+	if l.matrix != nil {
+		return append(problems, d.Problem("kind", "is the second %s; the first is %s at %s:%d, keep one", d.Kind, l.matrix.Metadata.Name, l.matrix.File, l.matrix.Line))
+	}
+	l.matrix, l.catalog.matrix = &d, m
+	return problems
 }
 
 // claim notes that the document defines kind/name, and reports a second definition of it.

@@ -32,6 +32,7 @@ type Deps struct {
 	Explainer    Explainer
 	Assigner     Assigner
 	Reach        Reach
+	Room         Room
 	Incidents    Incidents
 	Past         PastIncidents
 	Evidence     Evidence

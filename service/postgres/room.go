@@ -333,3 +333,19 @@ func (d *DB) leave(ctx context.Context, who access.Principal, id, own string) (a
 	})
 	return address, err
 }
+
+const relatedSQL = `
+with this as (select * from incidents where %s)
+select r.relation, r.id::text, r.number, r.title, r.state, r.level from (
+    select 'merged_into' as relation, o.* from this t join incidents o on (o.tenant_id, o.id) = (t.tenant_id, t.merged_into)
+    union all select 'follows', o.* from this t join incidents o on (o.tenant_id, o.id) = (t.tenant_id, t.follows)
+    union all select 'split_from', o.* from this t join incidents o on (o.tenant_id, o.id) = (t.tenant_id, t.split_from)
+    union all select 'merged', o.* from this t join incidents o on (o.tenant_id, o.merged_into) = (t.tenant_id, t.id)
+    union all select 'reopened_as', o.* from this t join incidents o on (o.tenant_id, o.follows) = (t.tenant_id, t.id)
+    union all select 'split_off', o.* from this t join incidents o on (o.tenant_id, o.split_from) = (t.tenant_id, t.id)
+) r order by r.number limit 200`
+
+// Related returns the incidents that hang together with one, by number.
+func (d *DB) Related(ctx context.Context, scope access.Scope, id string) ([]incidents.Related, error) {
+	return ofIncident(ctx, d.api, scope, id, relatedSQL, pgx.RowToStructByPos[incidents.Related], "read related incidents")
+}

@@ -30,6 +30,7 @@ type Declaring struct {
 // see incidents.Declaration.Check.
 func (d *DB) Declare(ctx context.Context, who access.Principal, want Declaring) (incidents.Incident, error) {
 	var opened incidents.Incident
+	want.Trace = traceOf(ctx)
 	err := d.join(ctx, who, func(ctx context.Context, tx querier, now time.Time) error {
 		found, err := firingOf(ctx, tx, lockDeclaredSQL, pgx.NamedArgs{"tenant": want.Tenant, "fingerprints": want.Fingerprints})
 		if err != nil {
