@@ -21,6 +21,8 @@ const (
 	jobOverdue   = "count-overdue-postmortems"
 	chaseEvery   = 30 * time.Second
 	overdueEvery = time.Minute
+	jobLetters   = "send-letters"
+	lettersEvery = 2 * time.Second // a status update is not to wait for the next turn of the chase
 
 	reminderLease = time.Minute
 	reminderTime  = 20 * time.Second // of one try
@@ -107,13 +109,17 @@ func asksBudget(policies []incidents.PostmortemPolicy) bool {
 	return false
 }
 
-// send mails the reminders that are due. One that cannot be sent holds back no other.
+// send mails all letters that are due, reminders and status updates. One that cannot be sent holds back no other.
 func (c chase) send(ctx context.Context) error {
-	due, err := c.store.ClaimReminders(ctx, remindersOnce, reminderLease)
-	for _, r := range due {
-		err = errors.Join(err, c.sendOne(ctx, r))
+	for {
+		due, err := c.store.ClaimReminders(ctx, remindersOnce, reminderLease)
+		for _, r := range due {
+			err = errors.Join(err, c.sendOne(ctx, r))
+		}
+		if err != nil || len(due) < remindersOnce {
+			return err
+		}
 	}
-	return err
 }
 
 func (c chase) sendOne(ctx context.Context, r postgres.Reminder) error {
