@@ -131,7 +131,9 @@ func (a *cli) incidentsRole() *cobra.Command {
 				if err := api.get(c.Context(), "/me", nil, &me); err != nil {
 					return err
 				}
-				user = me.Name
+				if user = me.Name; !strings.Contains(user, "@") {
+					return fault.New(fault.Invalid, "write --user: the token you use is %q, which is no person's", user)
+				}
 			}
 			body := map[string]any{"role": words[1]}
 			if user != "" {

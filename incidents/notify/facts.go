@@ -25,6 +25,8 @@ func Facts(n incidents.Notification) []Fact {
 			facts = append(facts, Fact{name, Line(value, 300)})
 		}
 	}
+	add("Level", i.Level.String())
+	add("Commander", i.Roles[incidents.Commander])
 	add("Tenant", i.Tenant)
 	add("Service", i.Service)
 	add("SLO", i.SLO)
