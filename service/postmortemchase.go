@@ -44,7 +44,7 @@ type chase struct {
 
 type chaseStore interface {
 	AssignDuties(ctx context.Context, demand func(incidents.Incident) (incidents.Duty, bool)) (int, error)
-	PlanReminders(ctx context.Context, say incidents.Reminding) (int, error)
+	PlanReminders(ctx context.Context, say incidents.Reminding, audiences []incidents.Audience) (int, error)
 	ClaimReminders(ctx context.Context, most int, lease time.Duration) ([]postgres.Reminder, error)
 	FinishReminder(ctx context.Context, r postgres.Reminder, state, problem string, again time.Duration) error
 }
@@ -72,7 +72,7 @@ func (c chase) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.store.PlanReminders(ctx, c.words); err != nil {
+	if _, err := c.store.PlanReminders(ctx, c.words, c.catalog().Audiences()); err != nil {
 		return err
 	}
 	return c.send(ctx)

@@ -89,7 +89,7 @@ func (r room) EditTask(ctx context.Context, who access.Principal, id string, num
 
 // Tell publishes a status update of an incident.
 func (r room) Tell(ctx context.Context, who access.Principal, id string, s incidents.Statement) (incidents.StatusUpdate, error) {
-	return r.DB.Tell(ctx, who, id, s, r.words)
+	return r.DB.Tell(ctx, who, id, s, r.words, r.catalog().Audiences())
 }
 
 // Services returns the names of the services that an incident may be declared for.

@@ -42,7 +42,7 @@ const (
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
 	KindHook, incidents.ChannelKind, KindSchedule, KindReview, KindTemplate, runbooks.Kind, runbooks.SourceKind,
-	incidents.SeverityMatrixKind,
+	incidents.SeverityMatrixKind, incidents.AudienceKind,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -71,7 +71,8 @@ type Catalog struct {
 	runbooks map[string]runbooks.Page
 	sources  map[string]runbooks.Source
 
-	matrix incidents.Matrix
+	matrix    incidents.Matrix
+	audiences map[string]incidents.Audience
 }
 
 func newCatalog() *Catalog {
@@ -83,6 +84,7 @@ func newCatalog() *Catalog {
 		postmortems: newPostmortemDefinitions(),
 		channels:    incidents.Channels{},
 		runbooks:    map[string]runbooks.Page{}, sources: map[string]runbooks.Source{},
+		audiences: map[string]incidents.Audience{},
 	}
 }
 
@@ -99,6 +101,11 @@ func (c *Catalog) Channels() incidents.Channels { return c.channels }
 
 // Matrix returns what rates incidents.
 func (c *Catalog) Matrix() incidents.Matrix { return c.matrix }
+
+// Audiences returns who is told of status updates, ordered by name.
+func (c *Catalog) Audiences() []incidents.Audience {
+	return slices.SortedFunc(maps.Values(c.audiences), func(a, b incidents.Audience) int { return cmp.Compare(a.Name, b.Name) })
+}
 
 // Policy returns the escalation policy of that name.
 func (c *Catalog) Policy(name string) (incidents.Policy, bool) {

@@ -188,11 +188,25 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return l.addRunbook(d)
 	case incidents.SeverityMatrixKind:
 		return l.addMatrix(d)
+	case incidents.AudienceKind:
+		return l.addAudience(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
 		return problems
 	}
+}
+
+func (l *loader) addAudience(d manifest.Document) manifest.Problems {
+	a, problems := incidents.ReadAudience(d)
+	l.catalog.audiences[a.Name] = a
+	for n, service := range a.Services {
+		l.refer(d, reference{fmt.Sprintf("spec.services.%d", n), promised, service})
+	}
+	for n, tenant := range a.Tenants {
+		l.refer(d, reference{fmt.Sprintf("spec.tenants.%d", n), KindTenant, tenant})
+	}
+	return problems
 }
 
 // addMatrix reads the matrix that rates incidents, of which there is one at most.
@@ -258,6 +272,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.schedules[ref.name]
 	case KindTemplate:
 		ok = l.catalog.hasTemplate(ref.name)
+	case KindTenant:
+		_, ok = l.catalog.contracts[ref.name]
 	case promised:
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:

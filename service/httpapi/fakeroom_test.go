@@ -93,4 +93,6 @@ func (w *world) Subscribe(ctx context.Context, who access.Principal, want incide
 	return want, w.gate(ctx)
 }
 
-func (w *world) Unsubscribe(ctx context.Context, _ access.Principal, _ string) error { return w.gate(ctx) }
+func (w *world) Unsubscribe(ctx context.Context, _ access.Principal, _ string) error {
+	return w.gate(ctx)
+}

@@ -102,7 +102,7 @@ func (w writes) event(e incidents.Event) {
 const (
 	cancelPagesSQL = `
 update pages set state = 'canceled'
-where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0) and action <> 'update'
+where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0) and action not in ('update', 'status')
     and not person = any(@keep::text[])`
 	hurryPagesSQL = `
 update pages set next_at = least(next_at, clock_timestamp())

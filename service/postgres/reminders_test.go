@@ -29,7 +29,7 @@ func assign(t *testing.T, db *postgres.DB) int {
 
 func plan(t *testing.T, db *postgres.DB) int {
 	t.Helper()
-	n, err := db.PlanReminders(context.Background(), incidents.Reminding{BaseURL: "https://nines.example"})
+	n, err := db.PlanReminders(context.Background(), incidents.Reminding{BaseURL: "https://nines.example"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestEachReminderIsPlannedAndClaimedOnceByManyReplicas(t *testing.T) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			if _, err := db.PlanReminders(ctx, incidents.Reminding{}); err != nil {
+			if _, err := db.PlanReminders(ctx, incidents.Reminding{}, nil); err != nil {
 				t.Error(err)
 			}
 			due, err := db.ClaimReminders(ctx, 10, time.Minute)

@@ -168,9 +168,9 @@ const insertUpdateSQL = `
 insert into incident_updates (tenant_id, incident_id, number, at, phase, text, public, next_at, actor, name)
 values (@tenant, @incident, @number, @at, @phase, @text, @public, @next, @actor, @name)`
 
-// Tell publishes a status update of an incident with the letters to its subscribers, all of it or nothing. It needs the
-// role responder. For errors see incidents.Incident.Tell.
-func (d *DB) Tell(ctx context.Context, who access.Principal, id string, st incidents.Statement, say incidents.Reminding) (u incidents.StatusUpdate, err error) {
+// Tell publishes a status update of an incident with the letters to its subscribers and the messages to audiences, all of it
+// or nothing. It needs the role responder. For errors see incidents.Incident.Tell.
+func (d *DB) Tell(ctx context.Context, who access.Principal, id string, st incidents.Statement, say incidents.Reminding, all []incidents.Audience) (u incidents.StatusUpdate, err error) {
 	detail := map[string]any{"phase": st.Phase, "public": st.Public}
 	_, err = d.calls(ctx, deed{who: who, action: "incident.tell", detail: detail, act: func(ctx context.Context, s scene, w writes) (c incidents.Change, err error) {
 		number, err := nextNumber(ctx, s.tx, "incident_updates", s.incident)
@@ -180,13 +180,18 @@ func (d *DB) Tell(ctx context.Context, who access.Principal, id string, st incid
 		if c, u, err = s.incident.Tell(actor(who), st, number, s.now); err != nil {
 			return c, err
 		}
-		return c, w.publish(ctx, s.tx, c.Incident, u, say)
+		return c, w.publish(ctx, s.tx, c.Incident, u, say, all)
 	}}, id)
 	return u, err
 }
 
 // publish writes a status update down and queues the letters to those who are to hear it.
-func (w writes) publish(ctx context.Context, tx querier, i incidents.Incident, u incidents.StatusUpdate, say incidents.Reminding) error {
+func (w writes) publish(ctx context.Context, tx querier, i incidents.Incident, u incidents.StatusUpdate, say incidents.Reminding,
+	audiences []incidents.Audience,
+) error {
+	for _, p := range u.Pages(i, audiences, u.At) {
+		w.page(p)
+	}
 	w.Queue(insertUpdateSQL, pgx.NamedArgs{"tenant": u.Tenant, "incident": u.Incident, "number": u.Number, "at": u.At, "phase": u.Phase, "text": u.Text,
 		"public": u.Public, "next": u.NextAt, "actor": u.Actor, "name": u.Name})
 	all, err := rows(ctx, tx, audienceSQL, pgx.NamedArgs{"tenant": i.Tenant, "incident": i.ID, "service": i.Service}, scanSubscriber)

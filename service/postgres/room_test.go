@@ -200,7 +200,7 @@ func TestTasksAreCountedWithinTheirIncidentAndNoChangeIsLost(t *testing.T) {
 	late := time.Now().Add(-time.Minute)
 	must(db.EditTask(t.Context(), responder, i.ID, 3, incidents.TaskEdit{DueAt: &late}, say))(t)
 	for range 2 {
-		must(db.PlanReminders(t.Context(), say))(t)
+		must(db.PlanReminders(t.Context(), say, nil))(t)
 	}
 	if got := letters(t, conn); len(got) != 7 || got[6] != "task_due bo@nines.example: Task 3 of #1 was due" {
 		t.Errorf("letters %q", got)
@@ -238,7 +238,7 @@ func TestStatusUpdatesReachThoseWhoAreToHearThem(t *testing.T) {
 	tell := func(s incidents.Statement) []string {
 		t.Helper()
 		do(t, conn, "delete from reminders")
-		must(db.Tell(t.Context(), responder, i.ID, s, say))(t)
+		must(db.Tell(t.Context(), responder, i.ID, s, say, nil))(t)
 		var to []string
 		for _, l := range letters(t, conn) {
 			to = append(to, strings.TrimPrefix(strings.Split(l, ":")[0], "update "))
@@ -271,6 +271,32 @@ func TestStatusUpdatesReachThoseWhoAreToHearThem(t *testing.T) {
 	}
 }
 
+func TestAudiencesAreToldThroughTheOutboxOnceForEachUpdate(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	receive(t, db, alert("Down", "critical"))
+	i := only(t, db)
+	hook := incidents.Target{Webhook: &incidents.WebhookTarget{URL: "https://status.example.com/hook", Secret: incidents.Secret{Env: "S"}}}
+	rooms := []incidents.Audience{{Name: "a", Targets: []incidents.Target{hook}}}
+	for _, text := range []string{"We look.", "We know."} {
+		must(db.Tell(t.Context(), responder, i.ID, incidents.Statement{Phase: incidents.Identified, Text: text}, say, rooms))(t)
+	}
+	must(db.Resolve(t.Context(), responder, i.ID, "done"))(t)
+	do(t, conn, "update incidents set resolved_at = resolved_at - interval '6 minutes'")
+	for range 2 {
+		must(db.PlanReminders(t.Context(), say, rooms))(t)
+	}
+	texts := must(conn.Query(context.Background(), "select left(text, 8) from pages where action = 'status' and state = 'pending' order by number"))(t)
+	if got := must(pgx.CollectRows(texts, pgx.RowTo[string]))(t); !slices.Equal(got, []string{"We look.", "We know.", "This is "}) {
+		t.Errorf("waiting: %q", got)
+	}
+	claims := must(db.ClaimDue(t.Context(), 10, lease))(t)
+	said := slices.IndexFunc(claims, func(c incidents.Claim) bool { return c.Page.Action == incidents.ActionStatus })
+	if said < 0 || claims[said].Page.Text != "We look." || claims[said].Page.Target.Webhook == nil {
+		t.Errorf("claimed %+v", claims)
+	}
+}
+
 func TestAPromisedUpdateIsRemindedOfOnceAndTheEndIsTold(t *testing.T) {
 	t.Parallel()
 	db, conn := openBoth(t)
@@ -279,23 +305,23 @@ func TestAPromisedUpdateIsRemindedOfOnceAndTheEndIsTold(t *testing.T) {
 	i := only(t, db)
 	must(db.Subscribe(t.Context(), operator, incidents.Subscriber{}))(t)
 	must(db.Cast(t.Context(), responder, i.ID, incidents.Casting{Role: incidents.Commander, Person: "cora@nines.example"}, say))(t)
-	must(db.Tell(t.Context(), responder, i.ID, incidents.Statement{Phase: incidents.Investigating, Text: "We look.", NextIn: time.Minute}, say))(t)
+	must(db.Tell(t.Context(), responder, i.ID, incidents.Statement{Phase: incidents.Investigating, Text: "We look.", NextIn: time.Minute}, say, nil))(t)
 	do(t, conn, "delete from reminders")
 	do(t, conn, "update incidents set update_due = clock_timestamp()")
 	for range 2 {
-		must(db.PlanReminders(t.Context(), say))(t)
+		must(db.PlanReminders(t.Context(), say, nil))(t)
 	}
 	if got := letters(t, conn); len(got) != 1 || got[0] != "update_due cora@nines.example: A status update of #1 is overdue" {
 		t.Errorf("letters %q", got)
 	}
 	must(db.Resolve(t.Context(), responder, i.ID, "rolled back"))(t)
-	must(db.PlanReminders(t.Context(), say))(t)
+	must(db.PlanReminders(t.Context(), say, nil))(t)
 	if n := len(must(db.Updates(t.Context(), access.Operator(), i.ID))(t)); n != 1 {
 		t.Errorf("the end was told at once: %d updates", n)
 	}
 	do(t, conn, "update incidents set resolved_at = resolved_at - interval '6 minutes'")
 	for range 2 {
-		must(db.PlanReminders(t.Context(), say))(t)
+		must(db.PlanReminders(t.Context(), say, nil))(t)
 	}
 	if updates := must(db.Updates(t.Context(), access.Operator(), i.ID))(t); len(updates) != 2 || updates[0].Phase != incidents.Over || updates[0].Public {
 		t.Errorf("updates %+v", updates)

@@ -27,7 +27,7 @@ order by resolved_at limit 100 for no key update skip locked`
 )
 
 // planRoom sees to the status updates that were promised and have not come, and to those that say that it is over.
-func planRoom(ctx context.Context, tx querier, w writes, say incidents.Reminding, now time.Time, planned *int) error {
+func planRoom(ctx context.Context, tx querier, w writes, say incidents.Reminding, all []incidents.Audience, now time.Time, planned *int) error {
 	due, err := rows(ctx, tx, updatesDueSQL, nil, scanIncident)
 	if err != nil {
 		return err
@@ -49,7 +49,7 @@ func planRoom(ctx context.Context, tx querier, w writes, say incidents.Reminding
 		return err
 	}
 	for _, i := range over {
-		if err := tellEnd(ctx, tx, w, say, i, now); err != nil {
+		if err := tellEnd(ctx, tx, w, say, all, i, now); err != nil {
 			return err
 		}
 		*planned++
@@ -57,7 +57,7 @@ func planRoom(ctx context.Context, tx querier, w writes, say incidents.Reminding
 	return planTasks(ctx, tx, w, say, planned)
 }
 
-func tellEnd(ctx context.Context, tx querier, w writes, say incidents.Reminding, i incidents.Incident, now time.Time) error {
+func tellEnd(ctx context.Context, tx querier, w writes, say incidents.Reminding, all []incidents.Audience, i incidents.Incident, now time.Time) error {
 	last, err := one(rows(ctx, tx, lastUpdateSQL, pgx.NamedArgs{"tenant": i.Tenant, "incident": i.ID}, scanUpdate))
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func tellEnd(ctx context.Context, tx querier, w writes, say incidents.Reminding,
 		return nil
 	}
 	w.change(c)
-	return w.publish(ctx, tx, c.Incident, u, say)
+	return w.publish(ctx, tx, c.Incident, u, say, all)
 }
 
 // A task that is overdue is told to its owner once for each time it was due; the key of reminders sees to that.

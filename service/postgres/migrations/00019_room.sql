@@ -99,6 +99,10 @@ create unique index subscribers_id on subscribers (id);
 create index subscribers_incident on subscribers (incident_id) where incident_id is not null;
 create index subscribers_standing on subscribers (service) where incident_id is null;
 
+-- Channels are told of status updates as others are of news.
+alter table pages drop constraint pages_action_check;
+alter table pages add constraint pages_action_check check (action in ('trigger', 'acknowledge', 'resolve', 'update', 'status'));
+
 -- Letters to people of an incident go the way of reminders.
 alter table reminders drop constraint reminders_kind_check;
 alter table reminders add constraint reminders_kind_check check (kind in ('postmortem', 'action', 'update', 'update_due', 'role', 'task', 'task_due'));
