@@ -68,6 +68,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobCorrections, correctionsEvery, p.maintained.refresh},
 		{jobOverdue, overdueEvery, p.countOverdue()},
 		{jobLetters, lettersEvery, p.chase().send},
+		{jobTrackers, trackersEvery, p.trackers().run},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}

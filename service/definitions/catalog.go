@@ -13,6 +13,7 @@ import (
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/oncall"
+	"github.com/nines-sre/nines/incidents/track/vendors"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
@@ -42,7 +43,7 @@ const (
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
 	KindHook, incidents.ChannelKind, KindSchedule, KindReview, KindTemplate, runbooks.Kind, runbooks.SourceKind,
-	incidents.SeverityMatrixKind, incidents.AudienceKind,
+	incidents.SeverityMatrixKind, incidents.AudienceKind, vendors.Kind,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -73,6 +74,7 @@ type Catalog struct {
 
 	matrix    incidents.Matrix
 	audiences map[string]incidents.Audience
+	trackers  map[string]vendors.Definition
 }
 
 func newCatalog() *Catalog {
@@ -84,7 +86,7 @@ func newCatalog() *Catalog {
 		postmortems: newPostmortemDefinitions(),
 		channels:    incidents.Channels{},
 		runbooks:    map[string]runbooks.Page{}, sources: map[string]runbooks.Source{},
-		audiences: map[string]incidents.Audience{},
+		audiences: map[string]incidents.Audience{}, trackers: map[string]vendors.Definition{},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/track/vendors"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
@@ -190,6 +191,8 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return l.addMatrix(d)
 	case incidents.AudienceKind:
 		return l.addAudience(d)
+	case vendors.Kind:
+		return l.addTracker(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p

@@ -297,7 +297,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Past: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Room: w, Evidence: w, Runbooks: books{w},
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Room: w, Trackers: w, Evidence: w, Runbooks: books{w},
 		Postmortems: reviews{w},
 		Router:      func() incidents.Router { return incidents.Router{} },
 		TierOf:      func(tenant string) string { return "tier-" + tenant },

@@ -96,3 +96,11 @@ func (w *world) Subscribe(ctx context.Context, who access.Principal, want incide
 func (w *world) Unsubscribe(ctx context.Context, _ access.Principal, _ string) error {
 	return w.gate(ctx)
 }
+
+func (w *world) Trackers(ctx context.Context, _ access.Principal) ([]TrackerState, error) {
+	return []TrackerState{{Name: "ops", Vendor: "jira", Place: "Jira example.atlassian.net, project OPS", Items: 2, Open: 1}}, w.gate(ctx)
+}
+
+func (w *world) TestTracker(ctx context.Context, _ access.Principal, _ string) (string, error) {
+	return "project OPS (Operations)", w.gate(ctx)
+}

@@ -33,6 +33,7 @@ type Deps struct {
 	Assigner     Assigner
 	Reach        Reach
 	Room         Room
+	Trackers     Trackers
 	Incidents    Incidents
 	Past         PastIncidents
 	Evidence     Evidence

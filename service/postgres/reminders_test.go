@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/track"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/service/postgres"
 )
@@ -204,12 +205,20 @@ func TestAnActionItemIsToldToItsTrackerAndHearsOfIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim(0)
-	finish(again, postgres.Synced{Key: "SHOP-1", URL: "https://jira.example/SHOP-1", Again: time.Hour, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)}})
+	finish(again, postgres.Synced{Key: "SHOP-1", URL: "https://jira.example/SHOP-1", Again: time.Hour, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)},
+		Told: &track.Fields{Title: "test it"}, Agreed: &track.Fields{Title: "test it", State: incidents.ActionDone}})
 	if a := read(); a.TrackerKey != "SHOP-1" || a.State != incidents.ActionOpen || a.Title != "test it weekly" {
 		t.Errorf("%+v", a)
 	}
 	last := claim(1)[0]
-	finish(last, postgres.Synced{Again: time.Hour, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)}})
+	if again.Agreed != nil || last.Agreed == nil || *last.Agreed != (track.Fields{Title: "test it"}) {
+		t.Errorf("agreed on %+v, then on %+v; want nothing, then what was told", again.Agreed, last.Agreed)
+	}
+	both := track.Fields{Title: "test it weekly", State: incidents.ActionDone}
+	finish(last, postgres.Synced{Again: 0, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)}, Told: &track.Fields{Title: "x"}, Agreed: &both})
+	if next := claim(1)[0]; next.Agreed == nil || *next.Agreed != both {
+		t.Errorf("agreed on %+v", next.Agreed)
+	}
 	if a := read(); a.State != incidents.ActionDone || a.ClosedAt == nil || a.SyncError != "" || a.SyncedAt == nil {
 		t.Errorf("%+v", a)
 	}
