@@ -76,15 +76,15 @@ func castWords(by Actor, role Role, from, to string) string {
 	self := strings.EqualFold(by.name(), to)
 	switch {
 	case to == "":
-		return fmt.Sprintf("%s is not %s any more; nobody is. (By %s.)", from, role, by.name())
+		return fmt.Sprintf("%s has not the role of %s any more, says %s; nobody has.", from, role, by.name())
 	case self && from == "":
 		return fmt.Sprintf("%s takes the role of %s.", to, role)
 	case from == "":
-		return fmt.Sprintf("%s is %s now, says %s.", to, role, by.name())
+		return fmt.Sprintf("%s has the role of %s now, says %s.", to, role, by.name())
 	case self:
-		return fmt.Sprintf("%s takes over as %s from %s.", to, role, from)
+		return fmt.Sprintf("%s takes over the role of %s from %s.", to, role, from)
 	}
-	return fmt.Sprintf("%s is %s now instead of %s, says %s.", to, role, from, by.name())
+	return fmt.Sprintf("%s has the role of %s now instead of %s, says %s.", to, role, from, by.name())
 }
 
 // Speaker returns the e-mail address of who sees to status updates: who has the role communications, else the commander,

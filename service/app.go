@@ -40,7 +40,7 @@ func (p *plane) buildApp(context.Context) error {
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
 		Assigner: p.assigner(), Reach: p.reach(),
 		Room:        p.room(),
-		Trackers:    trackerDesk{p},
+		Trackers:    trackerDesk{p.db, p},
 		Postmortems: p.postmortems(),
 		Evidence:    evidence{p.db, p.definitions.Catalog},
 		Runbooks:    runner{p},

@@ -159,7 +159,10 @@ func (t trackers) failed(s postgres.DueSync, out postgres.Synced, err error) pos
 }
 
 // trackerDesk shows trackers and tries them.
-type trackerDesk struct{ plane *plane }
+type trackerDesk struct {
+	*postgres.DB
+	plane *plane
+}
 
 // Trackers returns the trackers that are defined, with how many items they keep and how many they were not told.
 func (d trackerDesk) Trackers(ctx context.Context, who access.Principal) ([]httpapi.TrackerState, error) {

@@ -104,3 +104,7 @@ func (w *world) Trackers(ctx context.Context, _ access.Principal) ([]TrackerStat
 func (w *world) TestTracker(ctx context.Context, _ access.Principal, _ string) (string, error) {
 	return "project OPS (Operations)", w.gate(ctx)
 }
+
+func (w *world) SyncNow(ctx context.Context, _ access.Principal, _ string) (incidents.ActionItem, error) {
+	return incidents.ActionItem{Number: 2, Tracker: "ops", Kind: incidents.Prevent, State: incidents.ActionOpen}, w.gate(ctx)
+}

@@ -32,7 +32,7 @@ var sample = map[string]struct{ query, body string }{
 	"list-incident-alerts": {}, "list-incident-tasks": {}, "add-incident-task": {body: `{"text":"fail over"}`},
 	"change-incident-task": {body: `{"state":"done","revision":1}`}, "list-incident-updates": {},
 	"tell-incident-update": {body: `{"phase":"identified","text":"we know","public":true,"nextMinutes":30}`},
-	"list-trackers":        {}, "test-tracker": {},
+	"list-trackers":        {}, "test-tracker": {}, "sync-action-item": {},
 	"list-subscribers": {query: "incident=2"}, "subscribe": {body: `{"level":2}`}, "unsubscribe": {},
 	"add-incident-note":   {body: `{"text":"waiting"}`},
 	"take-over-incidents": {body: `{"incidents":[{"source":"pagerduty","id":"Q1","title":"Disk","openedAt":"2026-11-01T00:00:00Z","resolvedAt":"2026-11-01T01:00:00Z"}]}`},

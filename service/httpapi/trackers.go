@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 )
 
@@ -25,6 +26,8 @@ type TrackerState struct {
 type Trackers interface {
 	Trackers(ctx context.Context, who access.Principal) ([]TrackerState, error)
 	// TestTracker tries whether a tracker lets us in; it changes nothing there. Why it does not is a fault.Invalid.
+	// SyncNow has an action item told to its tracker, and the tracker asked, at once.
+	SyncNow(ctx context.Context, who access.Principal, id string) (incidents.ActionItem, error)
 	TestTracker(ctx context.Context, who access.Principal, name string) (place string, err error)
 }
 
@@ -44,8 +47,16 @@ func (a *API) mountTrackers() {
 	const tag = "Postmortems"
 	register(a, operation{id: "list-trackers", method: get, path: "/trackers", tag: tag, role: access.Viewer, audience: operatorOnly,
 		summary: "List the trackers that keep action items, and how they stand"}, a.trackers)
+	register(a, operation{id: "sync-action-item", method: post, path: "/action-items/{id}/sync", tag: tag, role: access.Responder, audience: operatorOnly,
+		summary: "Tell an action item's tracker, and ask it what became of the ticket, at once",
+		about:   "Otherwise a change here is told within seconds, and one over there is heard of within five minutes. The answer is the item as it was."}, a.syncActionItem)
 	register(a, operation{id: "test-tracker", method: post, path: "/trackers/{name}/test", tag: tag, role: access.Editor, audience: operatorOnly, slow: true,
 		summary: "Try whether a tracker lets us in; nothing is changed there"}, a.testTracker)
+}
+
+func (a *API) syncActionItem(ctx context.Context, in *actionItemInput) (*body[actionItem], error) {
+	i, err := a.deps.Trackers.SyncNow(ctx, access.PrincipalOf(ctx), in.ID)
+	return show(a.shownItem(i), err)
 }
 
 func (a *API) trackers(ctx context.Context, _ *none) (*body[trackerList], error) {

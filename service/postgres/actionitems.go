@@ -272,3 +272,24 @@ func (d *DB) TrackerCounts(ctx context.Context, who access.Principal) (map[strin
 	})
 	return counts, explain(ctx, err, "count what trackers keep")
 }
+
+// SyncNow has an action item told to its tracker, and the tracker asked what became of it, at once. It needs the role responder
+// among the operator's people. An item without a tracker is a fault.Conflict.
+func (d *DB) SyncNow(ctx context.Context, who access.Principal, id string) (incidents.ActionItem, error) {
+	if err := mayReview(who, access.Responder); err != nil {
+		return incidents.ActionItem{}, err
+	}
+	item, err := d.ActionItem(ctx, who, id)
+	switch {
+	case err != nil:
+		return item, err
+	case item.Tracker == "":
+		return item, fault.New(fault.Conflict, "action item %d is kept in no tracker; name one first", item.Number)
+	}
+	err = d.api.change(ctx, who.Scope(), func(ctx context.Context, tx querier, _ time.Time) error {
+		_, err := tx.Exec(ctx, "update action_items set sync_at = clock_timestamp() where (tenant_id, id) = (@tenant, @id::uuid) and tracker <> ''",
+			pgx.NamedArgs{"tenant": item.Tenant, "id": item.ID})
+		return err
+	})
+	return item, explain(ctx, err, "ask a tracker at once")
+}
