@@ -39,7 +39,12 @@ type spec struct {
 	Services []string `yaml:"services"`
 	Default  bool     `yaml:"default"`
 
-	Jira *jiraSpec `yaml:"jira"`
+	Jira   *jiraSpec   `yaml:"jira"`
+	GitHub *githubSpec `yaml:"github"`
+	GitLab *gitlabSpec `yaml:"gitlab"`
+	Linear *linearSpec `yaml:"linear"`
+	Asana  *asanaSpec  `yaml:"asana"`
+	Monday *mondaySpec `yaml:"monday"`
 }
 
 type jiraSpec struct {
@@ -88,6 +93,11 @@ type vendor struct {
 func (s spec) vendors(r *reader) []vendor {
 	return []vendor{
 		{"jira", s.Jira != nil, func() (string, maker) { return r.jira(*s.Jira) }},
+		{"github", s.GitHub != nil, func() (string, maker) { return r.github(*s.GitHub) }},
+		{"gitlab", s.GitLab != nil, func() (string, maker) { return r.gitlab(*s.GitLab) }},
+		{"linear", s.Linear != nil, func() (string, maker) { return r.linear(*s.Linear) }},
+		{"asana", s.Asana != nil, func() (string, maker) { return r.asana(*s.Asana) }},
+		{"monday", s.Monday != nil, func() (string, maker) { return r.monday(*s.Monday) }},
 	}
 }
 
