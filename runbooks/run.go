@@ -11,10 +11,16 @@ type Outcome string
 
 // The outcomes of a run.
 const (
+	Waiting Outcome = "waiting" // for an approval
 	Running Outcome = "running"
 	OK      Outcome = "ok"
 	Failed  Outcome = "failed"
+	Denied  Outcome = "denied"
+	Expired Outcome = "expired" // nobody approved it in time
 )
+
+// ApprovalTime is how long a step waits for somebody to approve it.
+const ApprovalTime = 15 * time.Minute
 
 // Run is one execution of one step. Runs are the operator's own: what a step finds is not for tenants.
 type Run struct {
@@ -33,6 +39,9 @@ type Run struct {
 	Output         string // at most the step's MaxBytes
 	Truncated      bool
 	Error          string
+	ApprovedBy     string // who approved or denied it, where it had to be; ApprovedName for people
+	ApprovedName   string
+	ExpiresAt      *time.Time // until when it waits or waited for an approval; nil where it needed none
 }
 
 // Bound keeps at most n bytes of an output, cut between characters, and reports whether anything was cut.

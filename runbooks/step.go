@@ -40,6 +40,7 @@ type Step struct {
 	Body     string
 	OnOpen   bool          // run by itself when an incident opens
 	Changes  bool          // changes something, so a person must confirm it each time
+	Alone    bool          // who runs it may confirm it; otherwise somebody else has to approve it
 	Timeout  time.Duration // at most MaxTimeout
 	MaxBytes int           // of output, at most MaxOutput
 	Line     int           // of its fence in the page's text, 1-based
@@ -55,7 +56,7 @@ var (
 	fenceLine  = regexp.MustCompile("^ {0,3}(`{3,}|~{3,})\\s*([^`]*)$")
 	attribute  = regexp.MustCompile(`^([a-z-]+)=(?:"([^"]*)"|([^\s"]+))(?:\s+|$)`)
 	stepName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	attributes = "step, title, source, on, changes, timeout and output"
+	attributes = "step, title, source, on, changes, approval, timeout and output"
 )
 
 // ReadSteps finds the executable blocks of a page. A fenced block whose info has no step= is only shown.
@@ -140,6 +141,10 @@ func (s *Step) set(name, value string) error {
 		if s.Changes, err = strconv.ParseBool(value); err != nil {
 			return fmt.Errorf("changes=%s is neither true nor false", clip(value))
 		}
+	case "approval":
+		if s.Alone = value == "self"; !s.Alone && value != "another" {
+			return fmt.Errorf("approval=%s is neither self nor another", clip(value))
+		}
 	case "timeout":
 		if s.Timeout, err = time.ParseDuration(value); err != nil || s.Timeout <= 0 || s.Timeout > MaxTimeout {
 			return fmt.Errorf("timeout=%s is not a time from 1ms to %s, such as 10s", clip(value), MaxTimeout)
@@ -170,6 +175,9 @@ func (s *Step) check() error {
 	}
 	if s.Language == HTTP && !s.Changes && !strings.HasPrefix(strings.TrimSpace(s.Body), "GET ") {
 		return fmt.Errorf("step %s does more than GET, so it needs changes=true", s.Name)
+	}
+	if s.Alone && !s.Changes {
+		return fmt.Errorf("step %s changes nothing, so it needs no approval; leave out approval=, or write changes=true", s.Name)
 	}
 	if s.OnOpen && s.Changes {
 		return fmt.Errorf("step %s changes something, so it cannot run by itself; leave out on=open", s.Name)

@@ -49,8 +49,8 @@ func (r runner) Runs(ctx context.Context, who access.Principal, incident, runboo
 	return r.db.Runs(ctx, who.Scope(), incident, runbook, limit)
 }
 
-// Run runs one step. That the step fails is no error: its outcome says so. A step that changes something needs confirm,
-// and one that runs a command the role admin.
+// Run runs one step. That the step fails is no error: its outcome says so. A step that changes something needs confirm, and
+// then waits for somebody else's approval unless it says that its own will do; one that runs a command needs the role admin.
 func (r runner) Run(ctx context.Context, who access.Principal, wish httpapi.RunWish) (runbooks.Run, error) {
 	page, err := r.Page(wish.Runbook)
 	if err != nil {
@@ -80,19 +80,74 @@ func (r runner) Run(ctx context.Context, who access.Principal, wish httpapi.RunW
 	if step.Changes && !wish.Confirm {
 		return run, fault.New(fault.Conflict, "the step %s changes something; confirm it to run it", step.Name)
 	}
+	if step.Changes && !step.Alone {
+		return r.db.AskRun(ctx, who, run)
+	}
 	run, first, err := r.db.BeginRun(ctx, who, run)
 	if err != nil || !first {
 		return run, err
 	}
+	return r.finish(ctx, run, filled)
+}
+
+// finish runs a step that is on record and keeps how it ended.
+func (r runner) finish(ctx context.Context, run runbooks.Run, filled runbooks.Filled) (runbooks.Run, error) {
 	began := time.Now()
 	output, more, err := r.do(ctx, filled)
 	run.Took, run.Outcome = time.Since(began), runbooks.OK
 	if err != nil {
 		run.Outcome, run.Error = runbooks.Failed, said(err)
 	}
-	run.Output, run.Truncated = runbooks.Bound(output, step.MaxBytes)
+	run.Output, run.Truncated = runbooks.Bound(output, filled.MaxBytes)
 	run.Truncated = run.Truncated || more
 	return run, r.db.EndRun(context.WithoutCancel(ctx), run)
+}
+
+// Approve runs a step that somebody else has asked for, exactly as it was asked: where runbook or incident say otherwise by now,
+// that is a fault.Conflict and nothing runs. For other errors see postgres.DB.ApproveRun.
+func (r runner) Approve(ctx context.Context, who access.Principal, id string) (runbooks.Run, error) {
+	run, err := r.db.Run(ctx, who.Scope(), id)
+	if err != nil {
+		return run, err
+	}
+	filled, err := r.again(ctx, who, run)
+	if err != nil {
+		return run, err
+	}
+	if err := r.allowed(who, filled); err != nil {
+		return run, err
+	}
+	if run, err = r.db.ApproveRun(ctx, who, id); err != nil {
+		return run, err
+	}
+	return r.finish(ctx, run, filled)
+}
+
+// again fills in the step of a run, and finds it as it was.
+func (r runner) again(ctx context.Context, who access.Principal, run runbooks.Run) (runbooks.Filled, error) {
+	values := runbooks.Values{}
+	if run.Incident != "" {
+		i, err := r.db.Incident(ctx, who.Scope(), run.Incident)
+		if err != nil {
+			return runbooks.Filled{}, err
+		}
+		values = valuesOf(i)
+	}
+	page, err := r.Page(run.Runbook)
+	if err != nil {
+		return runbooks.Filled{}, err
+	}
+	step, _ := page.Step(run.Step)
+	filled, err := step.Fill(values)
+	if err != nil || filled.Text() != run.Asked || string(step.Language) != string(run.Language) {
+		return filled, fault.New(fault.Conflict, "the step %s of the runbook %s has been changed since it was asked for; ask anew", run.Step, run.Runbook)
+	}
+	return filled, nil
+}
+
+// Deny ends a run that waits for an approval.
+func (r runner) Deny(ctx context.Context, who access.Principal, id, reason string) (runbooks.Run, error) {
+	return r.db.DenyRun(ctx, who, id, reason)
 }
 
 // unfilled puts on record that a step which should run by itself has no value for a variable; people are told at once.
@@ -212,6 +267,9 @@ var diagnostics = access.System("diagnostics")
 // apart from paging, which never waits for it.
 func (p *plane) diagnose(ctx context.Context) error {
 	if _, err := p.db.FailLostRuns(ctx); err != nil {
+		return err
+	}
+	if _, err := p.db.ExpireRuns(ctx); err != nil {
 		return err
 	}
 	due, err := p.db.Undiagnosed(ctx, diagnoseFor, mostAtOnce)

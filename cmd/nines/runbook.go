@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/url"
+	"time"
 
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/spf13/cobra"
@@ -18,10 +19,14 @@ type runRow struct {
 	Output    string  `json:"output"`
 	Truncated bool    `json:"truncated"`
 	Error     string  `json:"error,omitempty"`
+
+	ApprovedBy string     `json:"approvedBy,omitempty"`
+	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
 }
 
 func (a *cli) runbookCommand() *cobra.Command {
-	c := group("runbook", "What to do when an alert fires, and its steps", a.runbookList(), a.runbookShow(), a.runbookRun())
+	c := group("runbook", "What to do when an alert fires, and its steps", a.runbookList(), a.runbookShow(), a.runbookRun(),
+		a.runbookRuns(), a.runbookAnswer("approve", "Approve a step that somebody else asked for, and run it"), a.runbookAnswer("deny", "Deny a step that waits, or take back what you asked for"))
 	c.Aliases = []string{"runbooks"}
 	return c
 }
@@ -134,10 +139,73 @@ func (a *cli) printRuns(runs []runRow) {
 			a.printf("%s would ask:\n%s\n\n", r.Step, r.Asked)
 			continue
 		}
+		if r.Outcome == "waiting" && r.ExpiresAt != nil {
+			a.printf("%s: waits until %s for somebody else to approve it:\n  nines runbook approve %s\n%s\n\n", r.Step, clock(*r.ExpiresAt), r.ID, r.Asked)
+			continue
+		}
 		a.printf("%s: %s in %.0f ms %s\n%s\n", r.Step, r.Outcome, r.TookMS, r.Error, r.Output)
 		if r.Truncated {
 			a.printf("(there is more)\n")
 		}
 		a.printf("\n")
 	}
+}
+
+func (a *cli) runbookRuns() *cobra.Command {
+	var incident, runbook string
+	c := &cobra.Command{
+		Use: "runs", Short: "List what was run, and what waits for an approval, the newest first", Args: args(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := a.client()
+			if err != nil {
+				return err
+			}
+			var answer struct {
+				Runs []runRow `json:"runs"`
+			}
+			if err := api.get(c.Context(), "/runs", queryOf(map[string]string{"incident": incident, "runbook": runbook}), &answer); err != nil {
+				return err
+			}
+			return a.show(answer, func() {
+				var rows [][]string
+				for _, r := range answer.Runs {
+					rows = append(rows, []string{r.ID, r.Outcome, r.Runbook, r.Step, orMissing(r.By), orMissing(r.ApprovedBy)})
+				}
+				if len(rows) == 0 {
+					a.printf("Nothing was run.\n")
+					return
+				}
+				a.table([]string{"run", "outcome", "runbook", "step", "by", "approved"}, rows)
+			})
+		},
+	}
+	c.Flags().StringVar(&incident, "incident", "", "only of this incident, by number")
+	c.Flags().StringVar(&runbook, "runbook", "", "only of this runbook")
+	return c
+}
+
+func (a *cli) runbookAnswer(verb, short string) *cobra.Command {
+	var reason string
+	c := &cobra.Command{
+		Use: verb + " RUN", Short: short, Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, ids []string) error {
+			api, err := a.client()
+			if err != nil {
+				return err
+			}
+			body := map[string]string{}
+			if reason != "" {
+				body["reason"] = reason
+			}
+			var run runRow
+			if err := api.post(c.Context(), "/runs/"+url.PathEscape(ids[0])+"/"+verb, body, &run); err != nil {
+				return err
+			}
+			return a.show(run, func() { a.printRuns([]runRow{run}) })
+		},
+	}
+	if verb == "deny" {
+		c.Flags().StringVarP(&reason, "reason", "m", "", "why; it goes onto the timeline")
+	}
+	return c
 }

@@ -427,6 +427,12 @@ func (b books) Page(string) (runbooks.Page, error) { return b.Pages()[0], b.gate
 func (b books) Run(ctx context.Context, who access.Principal, wish RunWish) (runbooks.Run, error) {
 	return runbooks.Run{ID: "r1", Runbook: wish.Runbook, Step: wish.Step, Language: runbooks.PromQL, ByName: who.Name, Outcome: runbooks.OK, BeganAt: time.Now()}, b.gate(ctx)
 }
+func (b books) Approve(ctx context.Context, who access.Principal, id string) (runbooks.Run, error) {
+	return runbooks.Run{ID: id, Language: runbooks.HTTP, Outcome: runbooks.OK, ApprovedName: who.Name}, b.gate(ctx)
+}
+func (b books) Deny(ctx context.Context, who access.Principal, id, reason string) (runbooks.Run, error) {
+	return runbooks.Run{ID: id, Language: runbooks.HTTP, Outcome: runbooks.Denied, ApprovedName: who.Name, Error: reason}, b.gate(ctx)
+}
 func (b books) Runs(ctx context.Context, _ access.Principal, _, _ string, _ int) ([]runbooks.Run, error) {
 	return []runbooks.Run{{ID: "r1", Language: runbooks.SQL, Outcome: runbooks.Failed, Error: "no answer"}}, b.gate(ctx)
 }

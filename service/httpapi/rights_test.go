@@ -46,7 +46,7 @@ var sample = map[string]struct{ query, body string }{
 	"list-policies": {}, "test-contact": {body: `{"policy":"shop","step":1,"index":1}`},
 	"ping-heartbeat-with-key": {}, "ping-heartbeat-with-key-by-get": {},
 	"ask-gate": {body: `{"service":"shop","change":"r118"}`}, "list-changes": {query: "service=shop"}, "get-change": {}, "list-incident-changes": {},
-	"list-runbooks": {}, "get-runbook": {}, "run-step": {body: `{"step":"free","incident":"12"}`}, "list-runs": {query: "incident=12"},
+	"list-runbooks": {}, "get-runbook": {}, "run-step": {body: `{"step":"free","incident":"12"}`}, "list-runs": {query: "incident=12"}, "approve-run": {}, "deny-run": {body: `{"reason":"no"}`},
 	"get-reachability": {}, "add-method": {body: `{"name":"mobile","way":"sms","address":"+4915112345678"}`}, "send-method-code": {},
 	"verify-method": {body: `{"code":"123456"}`}, "remove-method": {}, "set-rules": {body: `{"rules":[]}`}, "set-quiet": {body: `{"zone":"UTC","quiet":[]}`},
 	"get-figures": {query: "by=team&zone=Europe/Berlin"}, "search-incidents": {query: "q=disk"}, "list-similar-incidents": {}, "list-incident-suspects": {},

@@ -16,6 +16,9 @@ type Runbooks interface {
 	// Run returns how the step went; that it failed is no error. It is a fault.Conflict where a step that changes
 	// something is not confirmed, and a fault.Forbidden where the step is not allowed.
 	Run(ctx context.Context, who access.Principal, wish RunWish) (runbooks.Run, error)
+	// Approve runs a step that somebody else has asked for, and Deny ends its waiting; what does not wait is a fault.Conflict.
+	Approve(ctx context.Context, who access.Principal, id string) (runbooks.Run, error)
+	Deny(ctx context.Context, who access.Principal, id, reason string) (runbooks.Run, error)
 	Runs(ctx context.Context, who access.Principal, incident, runbook string, limit int) ([]runbooks.Run, error)
 }
 
@@ -46,6 +49,7 @@ type stepOf struct {
 	Source   string `json:"source,omitempty"`
 	OnOpen   bool   `json:"onOpen" doc:"Runs by itself when an incident opens."`
 	Changes  bool   `json:"changes" doc:"Changes something, so it must be confirmed."`
+	Alone    bool   `json:"alone" doc:"Who asks for it may confirm it; otherwise somebody else has to approve it."`
 	Body     string `json:"body"`
 }
 
@@ -60,10 +64,13 @@ type runShown struct {
 	Confirmed bool       `json:"confirmed"`
 	BeganAt   *time.Time `json:"beganAt"`
 	TookMS    float64    `json:"tookMs"`
-	Outcome   string     `json:"outcome,omitempty" enum:"running,ok,failed"`
+	Outcome   string     `json:"outcome,omitempty" enum:"waiting,running,ok,failed,denied,expired"`
 	Output    string     `json:"output"`
 	Truncated bool       `json:"truncated" doc:"There was more than is kept."`
 	Error     string     `json:"error,omitempty"`
+
+	ApprovedBy string     `json:"approvedBy,omitempty" doc:"Who approved or denied it, where it had to be."`
+	ExpiresAt  *time.Time `json:"expiresAt,omitempty" doc:"Until when it waits or waited for an approval."`
 }
 
 type runbookList struct {
@@ -83,6 +90,17 @@ type runInput struct {
 	Body RunWish
 }
 
+type runIDInput struct {
+	ID string `path:"id" maxLength:"40" doc:"The run's UUID."`
+}
+
+type denyInput struct {
+	ID   string `path:"id" maxLength:"40" doc:"The run's UUID."`
+	Body struct {
+		Reason string `json:"reason,omitempty" maxLength:"1000"`
+	}
+}
+
 type runsInput struct {
 	Incident string `query:"incident" maxLength:"40" doc:"UUID or number."`
 	Runbook  string `query:"runbook" maxLength:"100"`
@@ -98,6 +116,11 @@ func (a *API) mountRunbooks() {
 	register(a, operation{id: "run-step", method: post, path: "/runbooks/{name}/runs", tag: tag, role: access.Responder, audience: operatorOnly,
 		slow: true, summary: "Run a step of a runbook",
 		about: "That the step failed is no error of the request: see its outcome. Steps that run a command need the role admin."}, a.runStep)
+	register(a, operation{id: "approve-run", method: post, path: "/runs/{id}/approve", tag: tag, role: access.Responder, audience: operatorOnly,
+		slow: true, summary: "Approve a step that somebody else has asked for, and run it",
+		about: "It holds for fifteen minutes. Of several who approve it one does; the others are told by a conflict."}, a.approveRun)
+	register(a, operation{id: "deny-run", method: post, path: "/runs/{id}/deny", tag: tag, role: access.Responder, audience: operatorOnly,
+		summary: "Deny a step that waits for an approval, or take back what you asked for"}, a.denyRun)
 	register(a, operation{id: "list-runs", method: get, path: "/runs", tag: tag, role: access.Viewer, audience: operatorOnly,
 		summary: "List what steps of runbooks found, the newest first"}, a.runs)
 }
@@ -124,6 +147,16 @@ func (a *API) runStep(ctx context.Context, in *runInput) (*body[runShown], error
 	return show(shownRun(r), err)
 }
 
+func (a *API) approveRun(ctx context.Context, in *runIDInput) (*body[runShown], error) {
+	r, err := a.deps.Runbooks.Approve(ctx, access.PrincipalOf(ctx), in.ID)
+	return show(shownRun(r), err)
+}
+
+func (a *API) denyRun(ctx context.Context, in *denyInput) (*body[runShown], error) {
+	r, err := a.deps.Runbooks.Deny(ctx, access.PrincipalOf(ctx), in.ID, in.Body.Reason)
+	return show(shownRun(r), err)
+}
+
 func (a *API) runs(ctx context.Context, in *runsInput) (*body[runList], error) {
 	found, err := a.deps.Runbooks.Runs(ctx, access.PrincipalOf(ctx), in.Incident, in.Runbook, in.Limit)
 	out := runList{Runs: []runShown{}}
@@ -138,7 +171,7 @@ func shownRunbook(p runbooks.Page) runbookShown {
 		Owner: p.Owner, Reviewed: p.Reviewed, Steps: []stepOf{}, Text: p.Text}
 	for _, s := range p.Steps {
 		shown.Steps = append(shown.Steps, stepOf{Name: s.Name, Title: s.Title, Language: string(s.Language), Source: s.Source, OnOpen: s.OnOpen,
-			Changes: s.Changes, Body: s.Body})
+			Changes: s.Changes, Alone: s.Alone, Body: s.Body})
 	}
 	return shown
 }
@@ -146,7 +179,7 @@ func shownRunbook(p runbooks.Page) runbookShown {
 func shownRun(r runbooks.Run) runShown {
 	shown := runShown{ID: r.ID, Runbook: r.Runbook, Step: r.Step, Language: string(r.Language), Asked: r.Asked, Incident: r.Incident, By: r.ByName,
 		Confirmed: r.Confirmed, TookMS: float64(r.Took.Microseconds()) / 1000, Outcome: string(r.Outcome), Output: r.Output, Truncated: r.Truncated,
-		Error: r.Error}
+		Error: r.Error, ApprovedBy: r.ApprovedName, ExpiresAt: r.ExpiresAt}
 	if !r.BeganAt.IsZero() {
 		at := r.BeganAt.UTC()
 		shown.BeganAt = &at

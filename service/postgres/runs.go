@@ -13,8 +13,7 @@ import (
 )
 
 const runsSQL = `
-select id, runbook, step, language, asked, coalesce(incident_id::text, '') as incident, incident_tenant, by_id as by, by_name, confirmed,
-    began_at, took, outcome, output, truncated, error
+select ` + runColumns + `
 from runs
 where (@incident = '' or incident_id = nullif(@incident, '')::uuid) and (@runbook = '' or runbook = @runbook)
 order by began_at desc, id
@@ -24,7 +23,7 @@ limit @most`
 // operator's: a tenant has none.
 func (d *DB) Runs(ctx context.Context, scope access.Scope, incident, runbook string, limit int) ([]runbooks.Run, error) {
 	args := pgx.NamedArgs{"incident": incident, "runbook": runbook, "most": clamp(limit, 50, 500)}
-	found, err := read(ctx, d.api, scope, runsSQL, args, pgx.RowToStructByName[runbooks.Run])
+	found, err := read(ctx, d.api, scope, runsSQL, args, scanRun)
 	return found, explain(ctx, err, "list runs of runbooks")
 }
 
@@ -62,8 +61,7 @@ func (d *DB) BeginRun(ctx context.Context, who access.Principal, r runbooks.Run)
 const failLostRunsSQL = `
 update runs set outcome = 'failed', error = 'the control plane ended while the step ran; whether it took effect is not known'
 where outcome = 'running' and began_at < @before
-returning id, runbook, step, language, asked, coalesce(incident_id::text, '') as incident, incident_tenant, by_id as by, by_name, confirmed,
-    began_at, took, outcome, output, truncated, error`
+returning ` + runColumns
 
 // runLease is how long a run may take at most, its end included; whoever still has one running after it has ended.
 const runLease = runbooks.MaxTimeout + time.Minute
@@ -76,7 +74,7 @@ func (d *DB) FailLostRuns(ctx context.Context) (int, error) {
 		if err != nil {
 			return err
 		}
-		runs, err := pgx.CollectRows(rows, pgx.RowToStructByName[runbooks.Run])
+		runs, err := pgx.CollectRows(rows, scanRun)
 		if lost = len(runs); err != nil || lost == 0 {
 			return err
 		}

@@ -79,6 +79,37 @@ func TestARunThatACrashCutOffIsFailedByTheNextStartAndOneThatMayStillGoOnIsLeft(
 	}
 }
 
+func TestARunThatNobodyApprovesExpires(t *testing.T) {
+	t.Parallel()
+	db, super := openBoth(t)
+	receive(t, db, alert("Down", "critical"))
+	i := only(t, db)
+	run := must(db.AskRun(t.Context(), responder, runbooks.Run{Runbook: "disk-low", Step: "grow", Language: runbooks.HTTP, Asked: "POST /grow", Incident: i.ID}))(t)
+	if n := must(db.ExpireRuns(t.Context()))(t); n != 0 {
+		t.Errorf("%d expired at once", n)
+	}
+	do(t, super, "update runs set expires_at = now()")
+	if _, err := db.ApproveRun(t.Context(), operator, run.ID); !fault.Is(err, fault.Conflict) || !strings.Contains(err.Error(), "ask anew") {
+		t.Errorf("too late: %v", err)
+	}
+	for _, want := range []int{1, 0} {
+		if n := must(db.ExpireRuns(t.Context()))(t); n != want {
+			t.Errorf("%d expired, want %d", n, want)
+		}
+	}
+	if r := must(db.Run(t.Context(), access.Operator(), run.ID))(t); r.Outcome != runbooks.Expired || r.Error == "" {
+		t.Errorf("%+v", r)
+	}
+	if got := kinds(t, db, i.ID); got != "opened escalated note note " {
+		t.Errorf("timeline: %s", got)
+	}
+	for _, action := range []string{"runbook.ask", "runbook.approve"} {
+		if n := actions(t, super, action); n != map[string]int{"runbook.ask": 1}[action] {
+			t.Errorf("%d audit records of %s", n, action)
+		}
+	}
+}
+
 func TestATenantHasNoRunsAndRunsNone(t *testing.T) {
 	t.Parallel()
 	db := open(t)
