@@ -335,3 +335,14 @@ func environment() []string {
 	}
 	return out
 }
+
+// webRunbooks is what pages do with runbooks.
+type webRunbooks struct{ runner }
+
+// RunbookOf returns the runbook of an incident.
+func (w webRunbooks) RunbookOf(i incidents.Incident) (runbooks.Page, bool) { return w.runbookOf(i) }
+
+// RunStep runs a step for an incident, or asks for the approval that it needs. Who presses the button confirms.
+func (w webRunbooks) RunStep(ctx context.Context, who access.Principal, runbook, step, incident string) (runbooks.Run, error) {
+	return w.Run(ctx, who, httpapi.RunWish{Runbook: runbook, Step: step, Incident: incident, Confirm: true})
+}

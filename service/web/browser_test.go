@@ -202,7 +202,7 @@ func pagesToSee(t *testing.T) map[string]string {
 		"reports": base + "/reports?tenant=acme", "runbook": base + "/runbooks/error-budget-burn",
 		"postmortems": reviews + "/postmortems", "postmortem-page": reviews + "/postmortems/7", "postmortem-version": reviews + "/postmortems/7/versions/2", "action-items": reviews + "/action-items?state=all",
 		"room": rooms + "/incidents/" + id, "room-tenant": serve(t, busy(), acme).url + "/incidents/" + id, "declare": rooms + "/incidents/declare?alerts=f1",
-		"subscriptions": rooms + "/subscriptions", "unsubscribe": gate + "/unsubscribe/s1",
+		"subscriptions": rooms + "/subscriptions", "runbooks": rooms + "/runbooks", "unsubscribe": gate + "/unsubscribe/s1",
 		"sign-in": gate + "/sign-in?next=/incidents", "not-found": base + "/slos/nothing-here",
 	}
 }

@@ -38,8 +38,9 @@ type incidentView struct {
 	Clocks   []clockRow  // what comes next by itself
 	Policies []string    // that it may be given to
 	Turn     int
-	Room     *roomView // nil: nothing is known of it
-	HeldBy   string    // why nobody is paged further for now, "" for nothing
+	Room     *roomView  // nil: nothing is known of it
+	Run      *stepsView // nil: its runbook has no steps, and none was run
+	HeldBy   string     // why nobody is paged further for now, "" for nothing
 	// What could be asked; the rest is shown as not known.
 	AskedTimeline, AskedPages bool
 }
@@ -94,6 +95,9 @@ func (s *site) incident(c *fiber.Ctx, who access.Principal) error {
 	}
 	if s.Room != nil {
 		view.Room = s.fillRoom(ctx, who, found, m)
+	}
+	if s.Runbooks != nil && v.Operator {
+		view.Run = s.fillSteps(ctx, who, found, m)
 	}
 	s.fillIncident(ctx, who, found, &view, m)
 	return s.render(c, fiber.StatusOK, page{

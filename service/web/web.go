@@ -82,6 +82,9 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 		app.Get("/figures", s.signedIn(s.figures))
 	}
 	app.Get("/reports", s.signedIn(s.reports))
+	if s.Runbooks != nil {
+		s.mountRunbooks(app)
+	}
 	app.Get("/runbooks/:name", s.signedIn(s.runbook))
 	return nil
 }
