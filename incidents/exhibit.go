@@ -167,3 +167,11 @@ func (c *ExhibitContent) KeepLines(newestFirst []LogLine) (more bool) {
 	}
 	return more
 }
+
+// PendingExhibit is evidence that is still to be gathered.
+type PendingExhibit struct {
+	Moment Moment
+	Kind   ExhibitKind
+	Tries  int       // that failed so far, or are under way
+	NextAt time.Time // of the next try
+}
