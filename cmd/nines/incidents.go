@@ -24,9 +24,12 @@ type incidentsBody struct {
 }
 
 func (a *cli) incidentsCommand() *cobra.Command {
-	return group("incidents", "What is wrong, who is on it, and what was done",
+	c := group("incidents", "What is wrong, who is on it, and what was done",
 		a.incidentsList(), a.incidentsShow(), a.incidentsAck(), a.incidentsEscalate(), a.incidentsResolve(), a.incidentsNote(), a.incidentsPostmortem(),
-		a.incidentsReassign(), a.incidentsSnooze(), a.incidentsCalls())
+		a.incidentsReassign(), a.incidentsSnooze(), a.incidentsCalls(),
+		a.incidentsEvidence())
+	c.Aliases = []string{"incident"}
+	return c
 }
 
 func (a *cli) incidentsList() *cobra.Command {

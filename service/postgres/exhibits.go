@@ -31,8 +31,8 @@ type ExhibitJob struct {
 	Tries    int // this one included
 }
 
-// Pending names what is still to be gathered for an incident (UUID or number).
-func (d *DB) Pending(ctx context.Context, scope access.Scope, id string) ([]incidents.PendingExhibit, error) {
+// PendingExhibits names what is still to be gathered for an incident (UUID or number).
+func (d *DB) PendingExhibits(ctx context.Context, scope access.Scope, id string) ([]incidents.PendingExhibit, error) {
 	return ofIncident(ctx, d.api, scope, id, `
 		select j.moment, j.kind, j.tries, j.next_at from exhibit_jobs j
 		where (j.tenant_id, j.incident_id) = (select tenant_id, id from incidents where %s)

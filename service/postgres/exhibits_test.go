@@ -96,7 +96,7 @@ func TestEvidenceThatFailedIsTriedAgainWhenItsWaitIsOver(t *testing.T) {
 	if again := must(db.ClaimExhibits(ctx, incidents.ExhibitLogs, time.Minute, 10))(t); len(again) != 1 || again[0].Tries != 2 {
 		t.Errorf("after its wait: %+v", again)
 	}
-	if pending := must(db.Pending(ctx, access.Operator(), id))(t); len(pending) != 4 {
+	if pending := must(db.PendingExhibits(ctx, access.Operator(), id))(t); len(pending) != 4 {
 		t.Errorf("pending: %+v", pending)
 	}
 }
@@ -106,7 +106,7 @@ func TestWhatIsTakenOverHasNoEvidenceToGather(t *testing.T) {
 	db, conn := openBoth(t)
 	over := time.Now()
 	id := value[string](t, conn, addIncidentSQL, "", "Trouble", "shop", over.Add(-time.Hour), &over, `{}`)
-	if pending := must(db.Pending(context.Background(), access.Operator(), id))(t); len(pending) != 0 {
+	if pending := must(db.PendingExhibits(context.Background(), access.Operator(), id))(t); len(pending) != 0 {
 		t.Errorf("pending: %+v", pending)
 	}
 }
