@@ -19,7 +19,8 @@ type attached struct {
 	Similar       []similarRow
 	Hit           []string    // tenants with failed requests
 	Credits       []creditRow // of the tenants hit whose contracts promise this and grant credits
-	HasEvidence   bool        // whether there is anybody to ask for suspects and similar incidents
+	Kept          exhibitsView
+	HasEvidence   bool // whether there is anybody to ask for suspects and similar incidents
 	AskedSuspects bool
 	AskedSimilar  bool
 	AskedCredits  bool

@@ -22,6 +22,9 @@ type Evidence interface {
 	Similar(ctx context.Context, scope access.Scope, id string) ([]incidents.Similar, error)
 	// Suspects ranks the changes near the start of an incident; a tenant sees none.
 	Suspects(ctx context.Context, scope access.Scope, id string) ([]incidents.Suspect, error)
+	// Exhibits returns what was kept with an incident; a tenant sees nothing that is private to the operator.
+	Exhibits(ctx context.Context, scope access.Scope, id string) ([]incidents.Exhibit, error)
+	PendingExhibits(ctx context.Context, scope access.Scope, id string) ([]incidents.PendingExhibit, error)
 }
 
 type figuresView struct {

@@ -129,6 +129,12 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 			similar, askedSimilar = within(ctx, func(ctx context.Context) ([]incidents.Similar, error) { return s.Evidence.Similar(ctx, scope, i.ID) })
 		})
 	}
+	var askedKept error
+	if s.Evidence != nil {
+		wait.Go(func() {
+			view.Kept, askedKept = within(ctx, func(ctx context.Context) (exhibitsView, error) { return s.exhibits(ctx, scope, i.ID) })
+		})
+	}
 	if s.Evidence != nil && v.Operator {
 		wait.Go(func() {
 			suspects, askedSuspects = within(ctx, func(ctx context.Context) ([]incidents.Suspect, error) { return s.Evidence.Suspects(ctx, scope, i.ID) })
@@ -138,6 +144,7 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 		wait.Go(func() { before, askedChanges = s.Changes.ChangesBefore(ctx, scope, i.ID) })
 	}
 	wait.Wait()
+	m.note("kept evidence", askedKept)
 	m.note("changes", askedChanges)
 	view.Changes = precedingRows(before, s.Now().UTC())
 	m.note("suspects", askedSuspects)
