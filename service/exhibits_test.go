@@ -175,3 +175,45 @@ func TestSettingsOfEvidenceSayWhatIsWrong(t *testing.T) {
 		}
 	}
 }
+
+func TestExemplarsAreTheSlowestOfALatencyElseTheLatestEachTraceOnce(t *testing.T) {
+	t.Parallel()
+	found := []prom.Exemplar{
+		{Labels: map[string]string{"trace_id": "aa"}, Value: 1, At: opened},
+		{Labels: map[string]string{"traceID": "bb"}, Value: 3, At: opened.Add(-time.Minute)},
+		{Labels: map[string]string{"trace_id": "bb"}, Value: 2, At: opened.Add(-time.Hour)},
+		{Labels: map[string]string{"trace_id": "not a trace"}, Value: 9, At: opened},
+		{Labels: map[string]string{"trace_id": "cc"}, Series: map[string]string{"tenant": "globex"}, Value: 9, At: opened},
+	}
+	for slowest, want := range map[bool]string{true: "bb aa", false: "aa bb"} {
+		var e incidents.Exhibit
+		gatherer{}.keepExemplars(&e, found, "acme", slowest)
+		var ids []string
+		for _, x := range e.Content.Traces {
+			ids = append(ids, x.ID)
+		}
+		if strings.Join(ids, " ") != want {
+			t.Errorf("slowest %v: %v, want %s", slowest, ids, want)
+		}
+	}
+}
+
+func TestAPromisesSeriesSaysWhatOfItWasNotSeen(t *testing.T) {
+	t.Parallel()
+	point := func(minutes int) intelligence.BurnPoint {
+		return intelligence.BurnPoint{At: opened.Add(time.Duration(minutes) * time.Minute), Step: time.Minute}
+	}
+	f := func(want string, minutes ...int) {
+		t.Helper()
+		var found []intelligence.BurnPoint
+		for _, m := range minutes {
+			found = append(found, point(m))
+		}
+		if got := unseen(found, opened, opened.Add(4*time.Minute)); got != want {
+			t.Errorf("%v: %q, want %q", minutes, got, want)
+		}
+	}
+	f("", 1, 2, 3, 4)
+	f("1 of 4 steps of 1m0s were not seen.", 1, 2, 4)
+	f("It ends at 12:02:00 UTC: what came after was not counted yet.", 1, 2)
+}
