@@ -24,7 +24,7 @@ const shutdownTime = 10 * time.Second
 func (p *plane) buildApp(context.Context) error {
 	p.hub = httpapi.NewHub()
 	telemetry.Watch(p.telemetry.Registry, "nines_event_streams", "Live event streams that are open.", func() float64 { return float64(p.hub.Listeners()) })
-	answers := insight{p.intelligence}
+	answers, stakes := insight{p.intelligence}, p.newStakes()
 	prometheusURL := p.config.PrometheusURL
 	if prometheusURL == "" {
 		prometheusURL = "http://" + loopback(p.config.EngineListen)
@@ -40,7 +40,7 @@ func (p *plane) buildApp(context.Context) error {
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
 		Assigner: p.assigner(), Reach: p.reach(),
 		Postmortems: p.postmortems(),
-		Evidence:    evidence{p.db, p.definitions.Catalog},
+		Evidence:    p.evidence(stakes),
 		Runbooks:    runner{p},
 		AlertRules:  func() alerting.Rules { return p.definitions.Catalog().AlertRules() },
 		Router:      p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
@@ -54,7 +54,7 @@ func (p *plane) buildApp(context.Context) error {
 		web.Deps{OnCall: onCall{p.db, p}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: p.runbookText, Log: p.log,
 			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
 			Assigner: p.assigner(), Postmortems: webPostmortems{p.postmortems()},
-			Evidence: evidence{p.db, p.definitions.Catalog}})
+			Evidence: p.evidence(stakes)})
 }
 
 // sessions knows the engine's own token beside those that are stored.

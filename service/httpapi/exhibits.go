@@ -6,6 +6,7 @@ import (
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/slo"
 )
 
 // Exhibits reads the evidence that was kept with incidents. Every answer keeps to the scope.
@@ -13,6 +14,8 @@ type Exhibits interface {
 	// Exhibits returns a fault.NotFound for an incident that is not in scope.
 	Exhibits(ctx context.Context, scope access.Scope, id string) ([]incidents.Exhibit, error)
 	PendingExhibits(ctx context.Context, scope access.Scope, id string) ([]incidents.PendingExhibit, error)
+	// Stake returns what an incident costs, as of at most a minute ago. It is the operator's alone.
+	Stake(ctx context.Context, i incidents.Incident) (slo.Stake, error)
 }
 
 // sparkWidth is how many characters a sparkline has.
@@ -59,6 +62,17 @@ func (a *API) mountExhibits() {
 		audience: anyone, summary: "Read what was kept with it when it opened and was resolved",
 		about: "Promises' series and budgets, log lines, traces. A source that did not answer or is not configured has a piece that says so."},
 		a.incidentEvidence)
+	register(a, operation{id: "get-incident-stake", method: get, path: "/incidents/{id}/stake", tag: "Incidents", role: access.Viewer,
+		audience: operatorOnly, slow: true, summary: "Say what it costs so far: budget spent, tenants hit, credits at stake",
+		about: "It is computed at most once a minute; asOf says when."}, a.stake)
+}
+
+func (a *API) stake(ctx context.Context, in *incidentInput) (*body[slo.Stake], error) {
+	this, err := a.find(ctx, access.PrincipalOf(ctx), in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return show(a.deps.Evidence.Stake(ctx, this))
 }
 
 func (a *API) incidentEvidence(ctx context.Context, in *incidentInput) (*body[ExhibitList], error) {

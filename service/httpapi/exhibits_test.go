@@ -8,6 +8,7 @@ import (
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/slo"
 )
 
 func (w *world) Exhibits(ctx context.Context, _ access.Scope, _ string) ([]incidents.Exhibit, error) {
@@ -27,6 +28,10 @@ func (w *world) Exhibits(ctx context.Context, _ access.Scope, _ string) ([]incid
 
 func (w *world) PendingExhibits(context.Context, access.Scope, string) ([]incidents.PendingExhibit, error) {
 	return []incidents.PendingExhibit{{Moment: incidents.AtOpening, Kind: incidents.ExhibitLogs, Tries: 1, NextAt: time.Date(2026, 11, 1, 12, 1, 0, 0, time.UTC)}}, nil
+}
+
+func (w *world) Stake(ctx context.Context, _ incidents.Incident) (slo.Stake, error) {
+	return slo.Stake{At: time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC), Tenants: []string{"acme"}, Credits: []slo.CreditAtStake{}}, w.gate(ctx)
 }
 
 func TestTheEvidenceOfAnIncidentSaysWhatWasSeenAndWhatIsMissing(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/slo"
 )
 
 func (e evidenceOf) Exhibits(_ context.Context, scope access.Scope, _ string) ([]incidents.Exhibit, error) {
@@ -34,6 +35,10 @@ func (e evidenceOf) Exhibits(_ context.Context, scope access.Scope, _ string) ([
 	exemplars := incidents.Exhibit{ID: 4, Moment: incidents.AtOpening, Kind: incidents.ExhibitExemplars, From: from, To: end, Private: true,
 		Outcome: incidents.ExhibitUnreachable, Missing: "The metrics engine does not answer, at 5 tries."}
 	return []incidents.Exhibit{promise, logs, traces, exemplars}, nil
+}
+
+func (e evidenceOf) Stake(context.Context, incidents.Incident) (slo.Stake, error) {
+	return slo.Stake{At: e.now.Add(-20 * time.Second), Tenants: []string{"acme"}}, e.failing
 }
 
 func (e evidenceOf) PendingExhibits(context.Context, access.Scope, string) ([]incidents.PendingExhibit, error) {

@@ -120,8 +120,12 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 	}
 	wait.Go(func() {
 		impact, askedImpact = within(ctx, func(ctx context.Context) (incidents.Impact, error) { return s.Insight.Impact(ctx, scope, i) })
-		if hit := tenantsHit(impact); v.Operator && len(hit) > 0 {
-			view.Credits, askedCredits = within(ctx, func(ctx context.Context) ([]creditRow, error) { return s.creditsAtStake(ctx, scope, i, hit) })
+		if v.Operator && s.Evidence != nil && len(impact.Hit()) > 0 {
+			stake, err := within(ctx, func(ctx context.Context) (slo.Stake, error) { return s.Evidence.Stake(ctx, i) })
+			view.Credits, view.MoreCredits, askedCredits = creditRows(stake), stake.More, err
+			if err == nil {
+				view.StakeAsOf = &stake.At
+			}
 		}
 	})
 	if s.Evidence != nil {
@@ -176,7 +180,7 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 }
 
 func (v *incidentView) setImpact(impact incidents.Impact) {
-	v.Impact, v.Budget, v.Hit = &impact, spentText(impact.BudgetShare), tenantsHit(impact)
+	v.Impact, v.Budget, v.Hit = &impact, spentText(impact.BudgetShare), impact.Hit()
 	if impact.BadMinutes != nil && finite(*impact.BadMinutes) {
 		v.Minutes = spanText(time.Duration(*impact.BadMinutes * float64(time.Minute)))
 		if *impact.BadMinutes <= 0 {
