@@ -108,3 +108,23 @@ func TestAnExhibitSaysItsWindowWhatWasSeenAndWhatIsMissing(t *testing.T) {
 		}
 	}
 }
+
+func TestAPostmortemTellsOfWhatWasKeptButNotOfItsLines(t *testing.T) {
+	t.Parallel()
+	start, budget := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), 0.25
+	found := incidents.Found{Incident: incidents.Incident{Number: 7, Title: "Slow"}, Kept: []incidents.Exhibit{
+		{Moment: incidents.AtOpening, Kind: incidents.ExhibitSLO, Subject: "shop-latency", From: start.Add(-time.Hour), To: start,
+			Outcome: incidents.ExhibitKept, Seen: 60, Content: incidents.ExhibitContent{Budget: &budget}},
+		{Moment: incidents.AtOpening, Kind: incidents.ExhibitLogs, From: start.Add(-time.Hour), To: start, Outcome: incidents.ExhibitKept, Seen: 1, Private: true,
+			Content: incidents.ExhibitContent{Lines: []incidents.LogLine{{At: start, Text: "only for us"}}}},
+	}}
+	text := incidents.EvidenceText(incidents.EvidenceImpact, []incidents.Found{found}, start)
+	for _, want := range []string{"60 steps from 2026", "25.00 % of the error budget was left", "1 line from 2026"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q does not say %q", text, want)
+		}
+	}
+	if strings.Contains(text, "only for us") {
+		t.Errorf("%q quotes a private line", text)
+	}
+}

@@ -16,6 +16,9 @@ var (
 	benchOpen   = flag.Int("open", 1000, "open incidents of BenchmarkSearch")
 )
 
+// samples are enough for a hundredth of them to be more than one.
+const samples = 500
+
 // fillSQL makes incidents quickly: $1 of them, resolved or not, of 500 services.
 const fillSQL = `
 insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url, policy, step, loop,
@@ -31,7 +34,7 @@ func BenchmarkSearch(b *testing.B) {
 	db, conn := openBoth(b)
 	do(b, conn, fillSQL, *benchClosed, true)
 	do(b, conn, fillSQL, *benchOpen, false)
-	do(b, conn, "vacuum analyze incidents, incident_words")
+	do(b, conn, "vacuum analyze incidents, incident_words, incident_terms")
 	open := []incidents.State{incidents.Triggered, incidents.Acknowledged}
 	for name, c := range map[string]struct {
 		search incidents.Search
@@ -44,7 +47,7 @@ func BenchmarkSearch(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			var ours, bare []time.Duration
 			for b.Loop() {
-				for range 100 {
+				for range samples {
 					began := time.Now()
 					do(b, conn, c.bare)
 					bare = append(bare, time.Since(began))
@@ -62,6 +65,27 @@ func BenchmarkSearch(b *testing.B) {
 			b.Logf("%s: p99 %v, bare %v", name, a, z)
 		})
 	}
+}
+
+// BenchmarkSimilar measures how long it takes to find similar incidents, of a title whose words all others have. It must
+// take no more than 100 ms.
+func BenchmarkSimilar(b *testing.B) {
+	db, conn := openBoth(b)
+	do(b, conn, fillSQL, *benchClosed, true)
+	id := value[string](b, conn, addIncidentSQL, "", "Trouble of service", "s7", time.Now(), nil, `{"alertname":"A7"}`)
+	do(b, conn, "vacuum analyze incidents, incident_words, incident_terms")
+	var took []time.Duration
+	for b.Loop() {
+		for range samples {
+			began := time.Now()
+			found, err := db.Similar(context.Background(), access.Operator(), id)
+			if err != nil || len(found) == 0 {
+				b.Fatalf("%d found, %v", len(found), err)
+			}
+			took = append(took, time.Since(began))
+		}
+	}
+	b.ReportMetric(p99(took).Seconds()*1000, "p99-ms")
 }
 
 func p99(all []time.Duration) time.Duration {
