@@ -52,7 +52,7 @@ bench: build ## Print speed and cost as ratios against the peers, measured in th
 	$(GO) test -tags bench -count=1 -timeout 40m -v -run '^TestBench' ./e2e/...
 	$(GO) test -run '^$$' -timeout 60m -bench . -benchtime 1s ./slo/... ./capacity/... ./service/intelligence ./incidents/oncall
 	$(GO) test -tags bench -run '^$$' -bench . -benchtime 1x ./cmd/nines
-	$(GO) test -run '^$$' -timeout 60m -bench "Benchmark(Search|Similar)" -benchtime 1x ./service/postgres -args -closed 1000000 -open 10000
+	$(GO) test -run '^$$' -timeout 60m -bench BenchmarkSearch -benchtime 1x ./service/postgres -args -closed 1000000 -open 10000
 
 lint: ## gofmt, go vet and staticcheck (staticcheck.conf says which checks and why)
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt: $$out"; exit 1; fi

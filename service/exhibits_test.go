@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
@@ -216,4 +217,60 @@ func TestAPromisesSeriesSaysWhatOfItWasNotSeen(t *testing.T) {
 	f("", 1, 2, 3, 4)
 	f("1 of 4 steps of 1m0s were not seen.", 1, 2, 4)
 	f("It ends at 12:02:00 UTC: what came after was not counted yet.", 1, 2)
+}
+
+const sloOfShop = `
+apiVersion: nines/v1
+kind: Service
+metadata: {name: shop}
+spec: {owner: platform}
+---
+apiVersion: nines/v1
+kind: SLO
+metadata: {name: availability}
+spec:
+  service: shop
+  objective: 99.9
+  window: 30d
+  sli:
+    events: {errors: shop_errors_total, total: shop_requests_total}
+`
+
+func TestAnIncidentThatOpensGetsItsEvidenceAndKeepsIt(t *testing.T) {
+	t.Parallel()
+	p, _ := stored(t, sloOfShop)
+	editor := access.Principal{ID: "user:ed", Name: "Ed", Role: access.Editor}
+	slos := p.definitions.Catalog().SLOs()
+	if len(slos) != 1 {
+		t.Fatalf("%d SLOs", len(slos))
+	}
+	now, labels := time.Now().UTC(), map[string]string{"alertname": "ShopSlow", "severity": "critical", "service": "shop"}
+	a := alerting.Alert{Fingerprint: alerting.Fingerprint(labels), Labels: labels, StartsAt: now, EndsAt: now.Add(time.Hour), UpdatedAt: now}
+	if err := p.db.ReceiveAlerts(t.Context(), editor, []alerting.Alert{a}, p.routing()); err != nil {
+		t.Fatal(err)
+	}
+	g, _ := gathering(t, incidents.Incident{}, EvidenceConfig{})
+	g.store, g.catalog = p.db, p.definitions.Catalog
+	g.history = func(_ context.Context, _ access.Scope, id, _ string, span intelligence.Span) ([]intelligence.BurnPoint, error) {
+		if id != slos[0].SLO.ID || span.To.Sub(span.From) < incidents.ExhibitBefore {
+			t.Errorf("asked for %s over %v", id, span)
+		}
+		return []intelligence.BurnPoint{{At: span.To.Add(-time.Minute), Step: time.Minute, Remaining: 0.8}, {At: span.To, Step: time.Minute, Remaining: 0.7, Burn: 14}}, nil
+	}
+	for _, kind := range incidents.ExhibitKinds {
+		if err := g.turn(t.Context(), kind); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open, err := p.db.Incidents(t.Context(), operator, incidents.Filter{})
+	if err != nil || len(open) != 1 {
+		t.Fatalf("%d incidents, %v", len(open), err)
+	}
+	kept, err := p.db.Exhibits(t.Context(), operator, open[0].ID)
+	if err != nil || len(kept) != 4 {
+		t.Fatalf("kept %+v, %v", kept, err)
+	}
+	if e := kept[0]; e.Subject != slos[0].SLO.ID || e.Private || *e.Content.Budget != 0.7 || !strings.Contains(e.Missing, "steps of 1m0s were not seen") {
+		t.Errorf("kept %+v", e)
+	}
 }
