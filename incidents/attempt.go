@@ -135,7 +135,7 @@ func unwanted(c Claim, i Incident) string {
 		return "no page to it was accepted, so it has no thread"
 	case a != ActionTrigger && c.Page.Target.Voice != nil && c.Thread == "":
 		return "nobody was called, and nobody is called to be told that"
-	case a == ActionResolve, a == ActionUpdate:
+	case a == ActionResolve, a == ActionUpdate, a == ActionStatus:
 		return ""
 	case i.State == Resolved:
 		return "the incident was resolved before it was sent"

@@ -44,6 +44,8 @@ func (p Page) sentWords() string {
 		return "Told of the acknowledgement"
 	case p.Action == ActionResolve:
 		return "Told of the resolution"
+	case p.Action == ActionStatus:
+		return "Told of the status"
 	}
 	return "Told of the news"
 }

@@ -64,6 +64,7 @@ type Course struct {
 	FirstPage    *time.Time
 	Engaged      *time.Time // the first action of a person after the first page
 	Touched      bool       // a person did something
+	Merged       bool       // it ended as part of another incident, which is the one that counts
 	Pages        int
 	Sleep        int
 	Timeouts     int
@@ -95,6 +96,8 @@ func CourseOf(events []Event, zone *time.Location) Course {
 func (f *Course) hear(e Event, zone *time.Location) {
 	f.Touched = f.Touched || e.human()
 	switch {
+	case e.Kind == EventMerged && e.Detail["into"] != nil:
+		f.Merged = true
 	case e.Kind == EventOpened:
 		f.Opened = e.At
 	case e.Kind == EventAcknowledged:
@@ -130,9 +133,14 @@ func earliest(known *time.Time, t time.Time) *time.Time {
 // Figure computes the figures of incidents, but for Between, which takes the service and tenant of each. Storage computes
 // the same by SQL over many.
 func Figure(key string, all []Course) Figures {
-	out := Figures{Key: key, Incidents: len(all)}
+	out := Figures{Key: key}
 	var acknowledge, resolve, engage []float64
 	for _, f := range all {
+		out.Pages, out.Sleep, out.Timeouts = out.Pages+f.Pages, out.Sleep+f.Sleep, out.Timeouts+f.Timeouts
+		if f.Merged {
+			continue
+		}
+		out.Incidents++
 		if f.Acknowledged != nil {
 			acknowledge = append(acknowledge, f.Acknowledged.Sub(f.Opened).Seconds())
 		}
@@ -146,7 +154,6 @@ func Figure(key string, all []Course) Figures {
 		if f.Engaged != nil {
 			engage = append(engage, f.Engaged.Sub(*f.FirstPage).Seconds())
 		}
-		out.Pages, out.Sleep, out.Timeouts = out.Pages+f.Pages, out.Sleep+f.Sleep, out.Timeouts+f.Timeouts
 	}
 	out.Acknowledge, out.Resolve, out.Engage = SpreadOf(acknowledge), SpreadOf(resolve), SpreadOf(engage)
 	return out

@@ -72,6 +72,16 @@ type Incident struct {
 	Awaited          []string          `json:"awaited"`       // who of a step that everyone has to acknowledge has not, by e-mail
 	Gathered         int               `json:"gathered"`      // alerts that joined it as a storm, ever
 	Threads          []Target          `json:"-"`             // those paged so far whose channels keep a thread
+	Level            Level             `json:"level"`         // how much it matters; 0 is not rated
+	Impact           ImpactScope       `json:"impact"`        // who notices it, as somebody said; "" where nobody has
+	RatedBy          string            `json:"ratedBy"`       // who set the level last, "" where the matrix did
+	Roles            map[Role]string   `json:"roles"`         // who has which, by e-mail
+	DeclaredBy       string            `json:"declaredBy"`    // who opened it by hand, "" where alerts did
+	MergedInto       string            `json:"mergedInto"`    // id of the incident that it is part of since, or ""
+	Follows          string            `json:"follows"`       // id of the resolved incident that it opens anew, or ""
+	SplitFrom        string            `json:"splitFrom"`     // id of the incident that its alerts were in first, or ""
+	Phase            Phase             `json:"phase"`         // as the latest status update says, "" before the first
+	UpdateDue        *time.Time        `json:"updateDue"`     // when the next status update was promised for
 	// PostmortemRequired says why the incident has to be reviewed; nil where it has not.
 	PostmortemRequired *Requirement `json:"postmortemRequired,omitempty"`
 }
@@ -109,6 +119,15 @@ const (
 	EventReturned   EventKind = "acknowledgement_ended" // nobody resolved it in time
 	EventUrgency    EventKind = "urgency_raised"
 	EventAudited    EventKind = "audited" // paging had come to a halt and was put right
+
+	EventRated     EventKind = "level_set"
+	EventRole      EventKind = "role_changed"
+	EventTask      EventKind = "task_changed"
+	EventStatus    EventKind = "status_update"
+	EventUpdateDue EventKind = "update_overdue" // a status update that was promised has not come
+	EventMerged    EventKind = "merged"
+	EventSplit     EventKind = "split"
+	EventReopened  EventKind = "reopened" // another incident goes on where this one ended
 )
 
 // Event is one entry of the append-only timeline.
@@ -138,6 +157,7 @@ type Signal struct {
 	RunbookURL  string
 	BudgetSpent *float64
 	Policy      Policy // resolved from definitions; empty where nobody is named
+	Level       Level  // by the matrix in force; 0 is by DefaultMatrix
 	Flaps       int    // incidents of the group that were resolved by their alerts in the last 30 minutes
 	StartsAt    time.Time
 	EndsAt      time.Time

@@ -15,6 +15,7 @@ const (
 	ActionResolve     Action = "resolve"
 
 	ActionUpdate Action = "update" // news for those who were paged, where their channel has a thread
+	ActionStatus Action = "status" // a status update for those who were not
 )
 
 // PageState is where a page stands in the outbox.
@@ -67,7 +68,7 @@ const QuietService = 10 * time.Minute
 // Priority returns the page's place in the queue, as far as the page alone tells.
 func (p Page) Priority() int {
 	switch {
-	case p.Action == ActionUpdate:
+	case p.Action == ActionUpdate, p.Action == ActionStatus:
 		return PriorityUpdate
 	case p.Action != ActionTrigger:
 		return PriorityNews

@@ -52,6 +52,9 @@ var pastNamespace = uuid.MustParse("6f2d3c51-7c8e-5b0a-9d47-2a1f4f0f9e11")
 
 // Change returns the incident with its timeline, resolved and paging nobody. Its ID follows from Source, ID and the
 // tenant. What cannot be is a fault.Invalid that names the field.
+// importedPrefix begins the group of an incident that was taken over from another tool.
+const importedPrefix = "past/"
+
 func (p Past) Change(tenant string, by Actor, now time.Time) (Change, error) {
 	p.Notes = slices.Clone(p.Notes)
 	if err := p.check(now); err != nil {
@@ -59,7 +62,7 @@ func (p Past) Change(tenant string, by Actor, now time.Time) (Change, error) {
 	}
 	id := uuid.NewSHA1(pastNamespace, []byte(tenant+"\n"+p.Source+"\n"+p.ID)).String()
 	i := Incident{
-		ID: id, Tenant: tenant, GroupKey: "past/" + p.Source + "/" + p.ID, Title: p.Title, Summary: p.Summary,
+		ID: id, Tenant: tenant, GroupKey: importedPrefix + p.Source + "/" + p.ID, Title: p.Title, Summary: p.Summary,
 		Severity: p.Severity, State: Resolved, Service: p.Service, StartedAt: p.OpenedAt, OpenedAt: p.OpenedAt,
 		AcknowledgedAt: p.AcknowledgedAt, AcknowledgedBy: p.AcknowledgedBy, ResolvedAt: &p.ResolvedAt, ResolvedBy: p.ResolvedBy,
 		UpdatedAt: now, Labels: map[string]string{"source": p.Source},

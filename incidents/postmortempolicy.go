@@ -51,9 +51,9 @@ type Weight struct {
 	Budget   *float64 // share of the error budget; nil is unknown
 }
 
-// WeightOf is what is known about an incident. level is 1 to 5 for SEV1 to SEV5, 0 where nobody has said.
-func WeightOf(i Incident, level int) Weight {
-	return Weight{Service: i.Service, Severity: i.Severity, Level: level, Budget: i.BudgetSpent}
+// WeightOf is what is known about an incident.
+func WeightOf(i Incident) Weight {
+	return Weight{Service: i.Service, Severity: i.Severity, Level: int(i.Level), Budget: i.BudgetSpent}
 }
 
 // Duty is a postmortem that has to be written until a time.

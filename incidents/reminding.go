@@ -77,3 +77,34 @@ func (i Incident) TellThreads(text string, now time.Time) []Page {
 	}
 	return pages
 }
+
+// Role words what tells somebody that they were given a role.
+func (r Reminding) Role(i Incident, role Role, by string) (subject, text string) {
+	return fmt.Sprintf("You are %s of #%d %s", role, i.Number, clip(line(i.Title), 120)),
+		fmt.Sprintf("%s made you %s of incident #%d (%s).%s", by, role, i.Number, line(i.Title), r.link(fmt.Sprintf("/incidents/%d", i.Number)))
+}
+
+// Task words what tells somebody that they were given a task.
+func (r Reminding) Task(i Incident, t Task, by string) (subject, text string) {
+	due := ""
+	if t.DueAt != nil {
+		due = " It is due " + stamp(*t.DueAt) + " UTC."
+	}
+	return fmt.Sprintf("Task %d of #%d is yours", t.Number, i.Number),
+		fmt.Sprintf("%s gave you task %d of incident #%d (%s): %s.%s%s", by, t.Number, i.Number, line(i.Title), line(t.Text), due,
+			r.link(fmt.Sprintf("/incidents/%d", i.Number)))
+}
+
+// UpdateDue words what reminds somebody of a status update that was promised.
+func (r Reminding) UpdateDue(i Incident) (subject, text string) {
+	return fmt.Sprintf("A status update of #%d is overdue", i.Number),
+		fmt.Sprintf("A status update of incident #%d (%s) was promised for %s UTC and has not come.%s", i.Number, line(i.Title), stamp(*i.UpdateDue),
+			r.link(fmt.Sprintf("/incidents/%d", i.Number)))
+}
+
+// TaskDue words what reminds somebody of a task whose time has come.
+func (r Reminding) TaskDue(i Incident, t Task) (subject, text string) {
+	return fmt.Sprintf("Task %d of #%d was due", t.Number, i.Number),
+		fmt.Sprintf("Task %d of incident #%d (%s) was due %s UTC and is open: %s.%s", t.Number, i.Number, line(i.Title), stamp(*t.DueAt), line(t.Text),
+			r.link(fmt.Sprintf("/incidents/%d", i.Number)))
+}

@@ -32,6 +32,7 @@ type Router struct {
 	ServicePolicy map[string]string   // service to policy name
 	Default       string              // policy name where none of the others says one
 	Support       map[string]*Support // by service, of those that are not looked after always
+	Matrix        Matrix              // rates incidents
 	// BudgetBy has each SLO's budget labels. Alerts of an SLO that stands here are grouped by exactly these; those of
 	// any other by all labels that do not belong to the alert itself.
 	BudgetBy map[string][]string
@@ -74,9 +75,12 @@ func (r Router) Signal(a AlertFacts, now time.Time) Signal {
 	route := r.route(a)
 	policy, _ := r.policy(a, route, slo, service)
 	policy.Support = r.Support[service]
+	bad := severity(a, route)
 	return Signal{
+		Level: r.Matrix.Level(bad, ImpactUnknown),
+
 		Fingerprint: a.Fingerprint, Tenant: a.Tenant, GroupKey: r.groupKey(a, route), Title: title, Summary: summary,
-		Severity: severity(a, route), Service: service, SLO: slo, Labels: maps.Clone(a.Labels),
+		Severity: bad, Service: service, SLO: slo, Labels: maps.Clone(a.Labels),
 		RunbookURL: r.runbook(a, slo, service), BudgetSpent: shareOf(a.Annotations["budget_spent"]),
 		Policy: policy, StartsAt: a.StartsAt, EndsAt: a.EndsAt, Firing: a.EndsAt.After(now),
 		GroupWindow: route.Window, Drop: route.Drop,
@@ -288,3 +292,11 @@ func (s Signal) Joins(latest, now time.Time) bool {
 // ClosedGroup returns the group key that an open incident keeps for itself once its window is over, so that the next
 // alert of the group opens another incident.
 func ClosedGroup(key, id string) string { return fit(id + "/" + key) }
+
+// PolicyOf returns who an incident goes to by the definitions in force: as an alert with its labels would.
+func (r Router) PolicyOf(i Incident) Policy {
+	facts := AlertFacts{Tenant: i.Tenant, Labels: i.Labels, StartsAt: i.StartedAt}
+	p, _ := r.policy(facts, r.route(facts), i.SLO, i.Service)
+	p.Support = r.Support[i.Service]
+	return p
+}

@@ -18,6 +18,7 @@ var news = map[EventKind]bool{
 	EventSeverity: true, EventNote: true, EventEscalated: true, EventExhausted: true, EventNobody: true,
 	EventHeld: true, EventReleased: true, EventUnreachable: true, EventReached: true, EventReassigned: true,
 	EventReturned: true, EventUrgency: true, EventAudited: true,
+	EventRated: true, EventRole: true, EventStatus: true, EventUpdateDue: true, EventMerged: true, EventSplit: true, EventReopened: true,
 }
 
 // tellThreads adds what the change puts on the timeline to the threads of those who were paged before it. Who is paged by

@@ -1,6 +1,7 @@
 package incidents
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -33,7 +34,7 @@ func Open(sig Signal, r Roster, id string, now time.Time) Change {
 		ID: id, Tenant: sig.Tenant, GroupKey: sig.GroupKey, Title: sig.Title, Summary: sig.Summary, Severity: sig.Severity,
 		State: Triggered, Service: sig.Service, SLO: sig.SLO, Labels: maps.Clone(sig.Labels), RunbookURL: sig.RunbookURL,
 		BudgetSpent: cloneFloat(sig.BudgetSpent), StartedAt: started, OpenedAt: now, UpdatedAt: now, Trace: sig.Trace,
-		Urgency: sig.Policy.Urgency(sig.Severity, now),
+		Urgency: sig.Policy.Urgency(sig.Severity, now), Level: sig.level(),
 	}}
 	wakes := sig.Policy.Wakes(sig.Severity, now)
 	text := fmt.Sprintf("Opened as %s, firing since %s.", sig.Severity, clock(started))
@@ -87,6 +88,11 @@ func (i Incident) Join(sig Signal, isNew bool, r Roster, now time.Time) Change {
 	return c
 }
 
+// level is what the incident of the signal is rated while nobody has said who notices it.
+func (s Signal) level() Level {
+	return cmp.Or(s.Level, DefaultMatrix().Level(s.Severity, ImpactUnknown))
+}
+
 // refresh takes over what a source says anew about the same trouble, and reports whether anything differs.
 func (c *Change) refresh(sig Signal) bool {
 	i := &c.Incident
@@ -111,7 +117,11 @@ func (c *Change) raise(sig Signal, now time.Time) {
 		text += fmt.Sprintf(" %s has acknowledged it, so nobody is paged anew.", i.AcknowledgedBy)
 	}
 	i.Severity = sig.Severity
-	if sig.Title != "" {
+	if level := sig.level(); i.RatedBy == "" && level.WorseThan(i.Level) {
+		i.Level = level
+		text += fmt.Sprintf(" That makes it %s.", level)
+	}
+	if sig.Title != "" && i.DeclaredBy == "" {
 		i.Title, i.Summary = sig.Title, sig.Summary
 	}
 	if sig.RunbookURL != "" {
@@ -167,7 +177,11 @@ func (i Incident) AlertEnded(sig Signal, stillFiring int, now time.Time) Change 
 	c.sayAs(automatic, now, EventAlertEnded, text)
 	c.Events[0].Detail = alertDetail(sig)
 	c.Incident.UpdatedAt = now
-	if stillFiring <= 0 {
+	switch {
+	case stillFiring > 0:
+	case i.DeclaredBy != "":
+		c.Events[0].Text += " None is firing now; it was declared by hand, so somebody has to resolve it."
+	default:
 		c.awaitCalm(sig, now)
 	}
 	return c
@@ -195,7 +209,7 @@ func (i Incident) Resolve(by Actor, reason string, paged []Target, now time.Time
 func (c *Change) resolve(by Actor, text string, paged []Target, now time.Time) {
 	i := &c.Incident
 	i.State, i.NextEscalationAt, i.FallbackAt, i.ResolveAt, i.UpdatedAt = Resolved, nil, nil, nil, now
-	i.ReturnAt, i.RaiseAt, i.AutoResolveAt, i.Snoozed, i.Awaited = nil, nil, nil, false, nil
+	i.ReturnAt, i.RaiseAt, i.AutoResolveAt, i.Snoozed, i.Awaited, i.UpdateDue = nil, nil, nil, false, nil, nil
 	i.ResolvedAt, i.ResolvedBy = &now, by.name()
 	c.sayAs(by, now, EventResolved, text)
 	c.tell(ActionResolve, paged, now)

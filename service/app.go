@@ -39,6 +39,8 @@ func (p *plane) buildApp(context.Context) error {
 		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
 		Assigner: p.assigner(), Reach: p.reach(),
+		Room:        p.room(),
+		Trackers:    trackerDesk{p.db, p},
 		Postmortems: p.postmortems(),
 		Evidence:    p.evidence(stakes),
 		Runbooks:    runner{p},
@@ -53,7 +55,7 @@ func (p *plane) buildApp(context.Context) error {
 	return web.Mount(app, web.Config{CookieName: httpapi.CookieName(p.config.PublicURL()), BaseURL: p.config.PublicURL(), Version: p.options.Version},
 		web.Deps{OnCall: onCall{p.db, p}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: p.runbookText, Log: p.log,
 			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
-			Assigner: p.assigner(), Postmortems: webPostmortems{p.postmortems()},
+			Assigner: p.assigner(), Room: p.room(), Postmortems: webPostmortems{p.postmortems()},
 			Evidence: p.evidence(stakes)})
 }
 

@@ -21,6 +21,8 @@ const (
 	jobOverdue   = "count-overdue-postmortems"
 	chaseEvery   = 30 * time.Second
 	overdueEvery = time.Minute
+	jobLetters   = "send-letters"
+	lettersEvery = 2 * time.Second // a status update is not to wait for the next turn of the chase
 
 	reminderLease = time.Minute
 	reminderTime  = 20 * time.Second // of one try
@@ -42,7 +44,7 @@ type chase struct {
 
 type chaseStore interface {
 	AssignDuties(ctx context.Context, demand func(incidents.Incident) (incidents.Duty, bool)) (int, error)
-	PlanReminders(ctx context.Context, say incidents.Reminding) (int, error)
+	PlanReminders(ctx context.Context, say incidents.Reminding, audiences []incidents.Audience) (int, error)
 	ClaimReminders(ctx context.Context, most int, lease time.Duration) ([]postgres.Reminder, error)
 	FinishReminder(ctx context.Context, r postgres.Reminder, state, problem string, again time.Duration) error
 }
@@ -70,7 +72,7 @@ func (c chase) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.store.PlanReminders(ctx, c.words); err != nil {
+	if _, err := c.store.PlanReminders(ctx, c.words, c.catalog().Audiences()); err != nil {
 		return err
 	}
 	return c.send(ctx)
@@ -82,7 +84,7 @@ func (c chase) demand(ctx context.Context, i incidents.Incident) (incidents.Duty
 	if i.ResolvedAt == nil {
 		return incidents.Duty{}, false
 	}
-	weight := incidents.WeightOf(i, 0)
+	weight := incidents.WeightOf(i)
 	policies := c.catalog().PostmortemPolicies()
 	if asksBudget(policies) && i.SLO != "" && c.now().Sub(*i.ResolvedAt) < reviewAfter {
 		if m, err := c.impact(ctx, i); err == nil && m.BudgetShare != nil {
@@ -107,13 +109,17 @@ func asksBudget(policies []incidents.PostmortemPolicy) bool {
 	return false
 }
 
-// send mails the reminders that are due. One that cannot be sent holds back no other.
+// send mails all letters that are due, reminders and status updates. One that cannot be sent holds back no other.
 func (c chase) send(ctx context.Context) error {
-	due, err := c.store.ClaimReminders(ctx, remindersOnce, reminderLease)
-	for _, r := range due {
-		err = errors.Join(err, c.sendOne(ctx, r))
+	for {
+		due, err := c.store.ClaimReminders(ctx, remindersOnce, reminderLease)
+		for _, r := range due {
+			err = errors.Join(err, c.sendOne(ctx, r))
+		}
+		if err != nil || len(due) < remindersOnce {
+			return err
+		}
 	}
-	return err
 }
 
 func (c chase) sendOne(ctx context.Context, r postgres.Reminder) error {

@@ -198,3 +198,42 @@ func (d postmortemDesk) itemsOf(ctx context.Context, who access.Principal, p inc
 	}
 	return items, err
 }
+
+// AddActionItem adds an action item; where it names no tracker, that of its service keeps it.
+func (d postmortemDesk) AddActionItem(ctx context.Context, who access.Principal, postmortem string, e incidents.ActionEdit) (incidents.ActionItem, error) {
+	if e.Tracker == nil {
+		p, err := d.DB.Postmortem(ctx, who.Scope(), postmortem)
+		if err != nil {
+			return incidents.ActionItem{}, err
+		}
+		service := ""
+		if len(p.Incidents) > 0 {
+			service = p.Incidents[0].Service
+		}
+		if name := d.catalog().TrackerOf(service); name != "" {
+			e.Tracker = &name
+		}
+	}
+	if err := d.knownTracker(e); err != nil {
+		return incidents.ActionItem{}, err
+	}
+	return d.DB.AddActionItem(ctx, who, postmortem, e)
+}
+
+// ChangeActionItem changes an action item.
+func (d postmortemDesk) ChangeActionItem(ctx context.Context, who access.Principal, id string, e incidents.ActionEdit) (incidents.ActionItem, error) {
+	if err := d.knownTracker(e); err != nil {
+		return incidents.ActionItem{}, err
+	}
+	return d.DB.ChangeActionItem(ctx, who, id, e)
+}
+
+func (d postmortemDesk) knownTracker(e incidents.ActionEdit) error {
+	if e.Tracker == nil || *e.Tracker == "" {
+		return nil
+	}
+	if _, ok := d.catalog().Tracker(*e.Tracker); !ok {
+		return fault.New(fault.Invalid, "tracker: there is no tracker named %q; define it first", *e.Tracker)
+	}
+	return nil
+}

@@ -67,6 +67,8 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobDiagnose, diagnoseEvery, p.diagnose},
 		{jobCorrections, correctionsEvery, p.maintained.refresh},
 		{jobOverdue, overdueEvery, p.countOverdue()},
+		{jobLetters, lettersEvery, p.chase().send},
+		{jobTrackers, trackersEvery, p.trackers().run},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}

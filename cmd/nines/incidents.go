@@ -27,6 +27,8 @@ func (a *cli) incidentsCommand() *cobra.Command {
 	c := group("incidents", "What is wrong, who is on it, and what was done",
 		a.incidentsList(), a.incidentsShow(), a.incidentsAck(), a.incidentsEscalate(), a.incidentsResolve(), a.incidentsNote(), a.incidentsPostmortem(),
 		a.incidentsReassign(), a.incidentsSnooze(), a.incidentsCalls(),
+		a.incidentsDeclare(), a.incidentsRate(), a.incidentsRole(), a.incidentsMerge(), a.incidentsSplit(), a.incidentsReopen(),
+		a.incidentsTasks(), a.incidentsUpdate(), a.incidentsUpdates(), a.incidentsSubscribe(), a.incidentsSubscribers(), a.incidentsUnsubscribe(),
 		a.incidentsEvidence())
 	c.Aliases = []string{"incident"}
 	return c
@@ -79,9 +81,9 @@ func (a *cli) printIncidents(answer incidentsBody, all bool) {
 	}
 	var rows [][]string
 	for _, i := range answer.Incidents {
-		rows = append(rows, []string{"#" + fmt.Sprint(i.Number), string(i.Severity), string(i.State), ago(i.OpenedAt), orMissing(i.Tenant), whoIsOn(i), i.Title})
+		rows = append(rows, []string{"#" + fmt.Sprint(i.Number), orMissing(i.Level.String()), string(i.Severity), string(i.State), ago(i.OpenedAt), orMissing(i.Tenant), whoIsOn(i), i.Title})
 	}
-	a.table([]string{"no", "severity", "state", "opened", "tenant", "who", "what"}, rows)
+	a.table([]string{"no", "level", "severity", "state", "opened", "tenant", "who", "what"}, rows)
 	if answer.NextCursor != "" {
 		a.printf("More: --cursor %s\n", answer.NextCursor)
 	}
@@ -154,10 +156,13 @@ func (a *cli) printIncident(i incident, timeline []incidents.Event) {
 		{"service", orMissing(i.Service)}, {"slo", orMissing(i.SLO)}, {"budget spent", budget},
 		{"opened", clock(i.OpenedAt) + " (" + ago(i.OpenedAt) + ")"}, {"runbook", orMissing(i.RunbookURL)},
 	} {
-		a.printf("  %-13s %s\n", row[0], printable(row[1]))
+		a.printf("  %-14s %s\n", row[0], printable(row[1]))
+	}
+	for _, row := range roomRows(i) {
+		a.printf("  %-14s %s\n", row[0], printable(row[1]))
 	}
 	if r := i.PostmortemRequired; r != nil {
-		a.printf("  %-13s %s\n", "postmortem", "required: "+printable(r.Reason))
+		a.printf("  %-14s %s\n", "postmortem", "required: "+printable(r.Reason))
 	}
 	a.printf("\n")
 	for _, e := range timeline {

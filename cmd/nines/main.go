@@ -84,7 +84,7 @@ func (a *cli) root() *cobra.Command {
 		a.sloCommand(), a.alertCommand(), a.silenceCommand(), a.heartbeatCommand(), a.contactCommand(), a.onCallCommand(), a.meCommand(), a.runbookCommand(), a.incidentsCommand(), a.reportCommand(), a.postureCommand(),
 		a.capacityCommand(), a.costCommand(), a.gateCommand(), a.changesCommand(), a.tokensCommand(), a.usersCommand(),
 		a.importCommand(), a.figuresCommand(),
-		a.postmortemCommand(), a.actionCommand(),
+		a.postmortemCommand(), a.actionCommand(), a.trackerCommand(),
 	)
 	return root
 }

@@ -20,7 +20,7 @@ type actionItem struct {
 
 func (a *cli) actionCommand() *cobra.Command {
 	return group("action", "What was agreed on after incidents, and whether it is done",
-		a.actionList(), a.actionAdd(), a.actionEdit(), a.actionDone(), a.actionDrop())
+		a.actionList(), a.actionAdd(), a.actionEdit(), a.actionDone(), a.actionDrop(), a.actionSync())
 }
 
 func (a *cli) actionList() *cobra.Command {
@@ -159,6 +159,15 @@ func (a *cli) actionDone() *cobra.Command {
 		Use: "done ID", Short: "Say that it is done", Args: args(cobra.ExactArgs(1)),
 		RunE: func(c *cobra.Command, ids []string) error {
 			return a.changeAction(c, http.MethodPatch, actionPath(ids[0]), map[string]string{"state": "done"})
+		},
+	}
+}
+
+func (a *cli) actionSync() *cobra.Command {
+	return &cobra.Command{
+		Use: "sync ID", Short: "Tell its tracker and ask what became of the ticket, at once", Args: args(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, ids []string) error {
+			return a.changeAction(c, http.MethodPost, actionPath(ids[0])+"/sync", struct{}{})
 		},
 	}
 }

@@ -19,11 +19,15 @@ type Fact struct {
 // Facts returns what a person needs to know first, in order, leaving out what is unknown. Links are not among them.
 func Facts(n incidents.Notification) []Fact {
 	i := n.Incident
-	facts := []Fact{{"Severity", string(i.Severity)}, {"State", stateWords(i)}}
+	facts := []Fact{{"Severity", string(i.Severity)}, {"State", stateWords(n)}}
 	add := func(name, value string) {
 		if value != "" {
 			facts = append(facts, Fact{name, Line(value, 300)})
 		}
+	}
+	add("Level", i.Level.String())
+	if n.Page.Action != incidents.ActionStatus { // which people outside may read
+		add("Commander", i.Roles[incidents.Commander])
 	}
 	add("Tenant", i.Tenant)
 	add("Service", i.Service)
@@ -47,8 +51,18 @@ func Headline(n incidents.Notification) string {
 		return strings.TrimRight("Acknowledged "+Number(i), " ") + ": " + title
 	case incidents.ActionResolve:
 		return strings.TrimRight("Resolved "+Number(i), " ") + ": " + title
+	case incidents.ActionStatus:
+		return strings.TrimSpace(fmt.Sprintf("Update on %s %s", Number(i), i.Phase)) + ": " + title
 	}
 	return strings.TrimLeft(Number(i)+" ", " ") + strings.ToUpper(string(i.Severity)) + ": " + title
+}
+
+// Statement is what a status update says, at most so many characters; "" for every other page.
+func Statement(n incidents.Notification, most int) string {
+	if n.Page.Action != incidents.ActionStatus {
+		return ""
+	}
+	return Cut(strings.ToValidUTF8(strings.TrimSpace(n.Text), "\uFFFD"), most)
 }
 
 // Number is what people call the incident, "#12", and nothing for what stands for several.
@@ -59,8 +73,11 @@ func Number(i incidents.Incident) string {
 	return fmt.Sprintf("#%d", i.Number)
 }
 
-func stateWords(i incidents.Incident) string {
+// stateWords say how the incident stands; to those who may be outside without who sees to it.
+func stateWords(n incidents.Notification) string {
+	i := n.Incident
 	switch {
+	case n.Page.Action == incidents.ActionStatus:
 	case i.State == incidents.Resolved && i.ResolvedAt != nil:
 		return fmt.Sprintf("resolved by %s at %s", Line(i.ResolvedBy, 100), Time(*i.ResolvedAt))
 	case i.State == incidents.Acknowledged && i.AcknowledgedAt != nil:

@@ -69,7 +69,7 @@ func (x *Exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	defer resp.Body.Close()
 	x.Status = resp.StatusCode
-	x.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	x.RetryAfter = RetryAfter(resp.Header.Get("Retry-After"), time.Now())
 	x.Body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, err
@@ -132,8 +132,8 @@ func netReason(err error) string {
 	return "connection failed"
 }
 
-// retryAfter reads the header's seconds or HTTP date.
-func retryAfter(value string, now time.Time) time.Duration {
+// RetryAfter reads the header of that name: seconds, at most a day, or an HTTP date. It is 0 where there is neither.
+func RetryAfter(value string, now time.Time) time.Duration {
 	if seconds, err := strconv.Atoi(strings.TrimSpace(value)); err == nil {
 		return time.Duration(min(max(seconds, 0), 24*3600)) * time.Second
 	}

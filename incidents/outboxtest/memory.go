@@ -74,7 +74,7 @@ func (m *Memory) Apply(changes ...incidents.Change) {
 
 func (m *Memory) cancel(incident string, keep []string) {
 	for _, r := range m.pages {
-		if r.Incident == incident && !slices.Contains(keep, r.Person) && r.State == incidents.PagePending && r.Attempts == 0 && r.Action != incidents.ActionUpdate {
+		if r.Incident == incident && !slices.Contains(keep, r.Person) && r.State == incidents.PagePending && r.Attempts == 0 && r.Action != incidents.ActionUpdate && r.Action != incidents.ActionStatus {
 			r.State = incidents.PageCanceled
 		}
 	}

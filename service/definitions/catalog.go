@@ -13,6 +13,7 @@ import (
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/incidents/oncall"
+	"github.com/nines-sre/nines/incidents/track/vendors"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
@@ -42,6 +43,7 @@ const (
 var kinds = []string{
 	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
 	KindHook, incidents.ChannelKind, KindSchedule, KindReview, KindTemplate, runbooks.Kind, runbooks.SourceKind,
+	incidents.SeverityMatrixKind, incidents.AudienceKind, vendors.Kind,
 }
 
 // Contract is a tenant's contract with the version of its definition.
@@ -69,6 +71,10 @@ type Catalog struct {
 
 	runbooks map[string]runbooks.Page
 	sources  map[string]runbooks.Source
+
+	matrix    incidents.Matrix
+	audiences map[string]incidents.Audience
+	trackers  map[string]vendors.Definition
 }
 
 func newCatalog() *Catalog {
@@ -80,6 +86,7 @@ func newCatalog() *Catalog {
 		postmortems: newPostmortemDefinitions(),
 		channels:    incidents.Channels{},
 		runbooks:    map[string]runbooks.Page{}, sources: map[string]runbooks.Source{},
+		audiences: map[string]incidents.Audience{}, trackers: map[string]vendors.Definition{},
 	}
 }
 
@@ -93,6 +100,14 @@ func (c *Catalog) SLO(id string) (slo.Versioned, bool) { v, ok := c.slos[id]; re
 
 // Channels returns the operator's side of reaching people, by name.
 func (c *Catalog) Channels() incidents.Channels { return c.channels }
+
+// Matrix returns what rates incidents.
+func (c *Catalog) Matrix() incidents.Matrix { return c.matrix }
+
+// Audiences returns who is told of status updates, ordered by name.
+func (c *Catalog) Audiences() []incidents.Audience {
+	return slices.SortedFunc(maps.Values(c.audiences), func(a, b incidents.Audience) int { return cmp.Compare(a.Name, b.Name) })
+}
 
 // Policy returns the escalation policy of that name.
 func (c *Catalog) Policy(name string) (incidents.Policy, bool) {
@@ -155,7 +170,7 @@ func (c *Catalog) Tier(tenant string) string {
 // Router returns how alerts find their escalation policy. runbook gives the URL of a runbook by name.
 func (c *Catalog) Router(runbook func(name string) string) incidents.Router {
 	r := incidents.Router{Policies: c.policies, SLOPolicy: map[string]string{}, ServicePolicy: map[string]string{},
-		BudgetBy: map[string][]string{}, Support: map[string]*incidents.Support{}, Default: DefaultPolicy}
+		BudgetBy: map[string][]string{}, Support: map[string]*incidents.Support{}, Default: DefaultPolicy, Matrix: c.matrix}
 	for id, v := range c.slos {
 		r.SLOPolicy[id], r.BudgetBy[id] = v.SLO.Alerting.Policy, v.SLO.BudgetBy
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/track/vendors"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/runbooks"
 	"github.com/nines-sre/nines/slo"
@@ -71,6 +72,7 @@ type loader struct {
 	notes    slo.Notes
 	problems manifest.Problems
 	rosters  []manifest.Document // the schedules of the files
+	matrix   *manifest.Document  // the one that rates incidents; nil: none
 	unread   bool                // some document did not even parse
 	runbook  func(string) bool
 }
@@ -185,11 +187,39 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		return problems
 	case runbooks.Kind, runbooks.SourceKind:
 		return l.addRunbook(d)
+	case incidents.SeverityMatrixKind:
+		return l.addMatrix(d)
+	case incidents.AudienceKind:
+		return l.addAudience(d)
+	case vendors.Kind:
+		return l.addTracker(d)
 	default:
 		p, problems := cost.ReadPriceSheet(d)
 		l.catalog.prices[name] = p
 		return problems
 	}
+}
+
+func (l *loader) addAudience(d manifest.Document) manifest.Problems {
+	a, problems := incidents.ReadAudience(d)
+	l.catalog.audiences[a.Name] = a
+	for n, service := range a.Services {
+		l.refer(d, reference{fmt.Sprintf("spec.services.%d", n), promised, service})
+	}
+	for n, tenant := range a.Tenants {
+		l.refer(d, reference{fmt.Sprintf("spec.tenants.%d", n), KindTenant, tenant})
+	}
+	return problems
+}
+
+// addMatrix reads the matrix that rates incidents, of which there is one at most.
+func (l *loader) addMatrix(d manifest.Document) manifest.Problems {
+	m, problems := incidents.ReadMatrix(d)
+	if l.matrix != nil {
+		return append(problems, d.Problem("kind", "is the second %s; the first is %s at %s:%d, keep one", d.Kind, l.matrix.Metadata.Name, l.matrix.File, l.matrix.Line))
+	}
+	l.matrix, l.catalog.matrix = &d, m
+	return problems
 }
 
 // claim notes that the document defines kind/name, and reports a second definition of it.
@@ -245,6 +275,8 @@ func (l *loader) exists(ref reference) bool {
 		_, ok = l.catalog.schedules[ref.name]
 	case KindTemplate:
 		ok = l.catalog.hasTemplate(ref.name)
+	case KindTenant:
+		_, ok = l.catalog.contracts[ref.name]
 	case promised:
 		ok = l.catalog.HasService(ref.name)
 	case KindSLO:

@@ -142,7 +142,7 @@ func (a *API) mount(app *fiber.App) {
 		a.mountFigures, // before incidents, whose {id} would take the word search
 		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountPast, a.mountReports, a.mountCapacity, a.mountEvents,
 		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats, a.mountContacts,
-		a.mountAssignments, a.mountMethods, a.mountPostmortems, a.mountRunbooks,
+		a.mountAssignments, a.mountRoom, a.mountTrackers, a.mountMethods, a.mountPostmortems, a.mountRunbooks,
 	} {
 		mount()
 	}
@@ -163,6 +163,8 @@ func (d Deps) check() error {
 		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
 		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Contacts": d.Contacts == nil, "Metrics": d.Metrics == nil,
 		"Assigner": d.Assigner == nil, "Reach": d.Reach == nil,
+		"Room":        d.Room == nil,
+		"Trackers":    d.Trackers == nil,
 		"Postmortems": d.Postmortems == nil,
 		"Runbooks":    d.Runbooks == nil,
 	} {

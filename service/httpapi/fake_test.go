@@ -34,6 +34,7 @@ type world struct {
 	rules    []incidents.Rule
 	quiet    []incidents.Quiet
 	mu       sync.Mutex
+	declared []incidents.DeclareWish
 	fail     error // what every method returns, where set
 	block    bool  // methods wait for their context
 	received []alerting.Alert
@@ -296,7 +297,7 @@ func (w *world) Write(p []byte) (int, error) {
 func (w *world) deps() Deps {
 	return Deps{
 		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Past: w, Intelligence: w, Decisions: w, Metrics: w,
-		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Evidence: w, Runbooks: books{w},
+		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Room: w, Trackers: w, Evidence: w, Runbooks: books{w},
 		Postmortems: reviews{w},
 		Router:      func() incidents.Router { return incidents.Router{} },
 		TierOf:      func(tenant string) string { return "tier-" + tenant },

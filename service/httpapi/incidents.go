@@ -80,6 +80,17 @@ type incident struct {
 	URL              string             `json:"url" doc:"The incident's page."`
 	Trace            string             `json:"trace,omitempty" doc:"W3C traceparent of the posting that opened it."`
 
+	Level      incidents.Level           `json:"level" doc:"1 to 5 for SEV1 to SEV5; 0 is not rated."`
+	Impact     incidents.ImpactScope     `json:"impact" doc:"Who notices it, as somebody said; empty where nobody has."`
+	RatedBy    string                    `json:"ratedBy" doc:"Who set the level last; empty where the matrix did."`
+	Roles      map[incidents.Role]string `json:"roles" doc:"Who has which, by e-mail address."`
+	DeclaredBy string                    `json:"declaredBy" doc:"Who opened it by hand; empty where alerts did."`
+	MergedInto string                    `json:"mergedInto" doc:"UUID of the incident that it is part of since, or empty."`
+	Follows    string                    `json:"follows" doc:"UUID of the incident that it opens anew, or empty."`
+	SplitFrom  string                    `json:"splitFrom" doc:"UUID of the incident that its alerts were in first, or empty."`
+	Phase      incidents.Phase           `json:"phase" doc:"As the latest status update says; empty before the first."`
+	UpdateDue  *time.Time                `json:"updateDue" doc:"When the next status update was promised for."`
+
 	PostmortemRequired *incidents.Requirement `json:"postmortemRequired,omitempty" doc:"Why it has to be reviewed, and which error-budget policy asks; absent where it has not."`
 }
 
@@ -254,6 +265,7 @@ func (a *API) shown(ctx context.Context, i incidents.Incident) incident {
 		ID: i.ID, Number: i.Number, Tenant: i.Tenant, Title: i.Title, Summary: i.Summary, Severity: i.Severity, State: i.State,
 		Service: i.Service, SLO: i.SLO, Labels: labelsOf(i.Labels), RunbookURL: i.RunbookURL, BudgetSpent: i.BudgetSpent,
 		StartedAt: i.StartedAt, OpenedAt: i.OpenedAt, AcknowledgedAt: i.AcknowledgedAt, ResolvedAt: i.ResolvedAt, UpdatedAt: i.UpdatedAt,
+		Level: i.Level, Roles: map[incidents.Role]string{}, MergedInto: i.MergedInto, Follows: i.Follows, SplitFrom: i.SplitFrom,
 		Awaited: []string{}, URL: strings.TrimRight(a.config.BaseURL, "/") + "/incidents/" + i.ID,
 	}
 	if access.PrincipalOf(ctx).Tenant == "" {
@@ -261,6 +273,10 @@ func (a *API) shown(ctx context.Context, i incidents.Incident) incident {
 		shown.FallbackAt, shown.Held, shown.ResolveAt, shown.UnreachableSince = i.FallbackAt, i.Held, i.ResolveAt, i.UnreachableSince
 		shown.AcknowledgedBy, shown.ResolvedBy, shown.Trace = i.AcknowledgedBy, i.ResolvedBy, i.Trace
 		shown.PostmortemRequired = i.PostmortemRequired
+		shown.Impact, shown.RatedBy, shown.DeclaredBy, shown.Phase, shown.UpdateDue = i.Impact, i.RatedBy, i.DeclaredBy, i.Phase, i.UpdateDue
+		if i.Roles != nil {
+			shown.Roles = i.Roles
+		}
 		shown.Urgency, shown.Turn, shown.AssignedBy, shown.Awaited = i.Urgency, i.Turn, i.AssignedBy, list(i.Awaited)
 		shown.ReturnAt, shown.Snoozed, shown.RaiseAt = i.ReturnAt, i.Snoozed, i.RaiseAt
 		shown.AutoResolveAt, shown.ExhaustedAt = i.AutoResolveAt, i.ExhaustedAt
@@ -279,18 +295,23 @@ func labelsOf(labels map[string]string) map[string]string {
 // tenantKinds are the timeline's entries that tell a customer about its service.
 var tenantKinds = map[incidents.EventKind]bool{
 	incidents.EventOpened: true, incidents.EventAlertJoined: true, incidents.EventAlertEnded: true, incidents.EventSeverity: true,
-	incidents.EventAcknowledged: true, incidents.EventResolved: true,
+	incidents.EventAcknowledged: true, incidents.EventResolved: true, incidents.EventStatus: true, incidents.EventMerged: true,
+	incidents.EventSplit: true, incidents.EventReopened: true,
 }
 
 // forTenant leaves out whom the operator paged and what its people wrote and are called.
 func forTenant(events []incidents.Event) []incidents.Event {
 	var shown []incidents.Event
 	for _, e := range events {
-		if !tenantKinds[e.Kind] {
+		public := e.Kind == incidents.EventStatus && e.Detail["public"] == true
+		if !tenantKinds[e.Kind] || e.Kind == incidents.EventStatus && !public {
 			continue
 		}
 		e.Detail = nil
-		if !strings.HasPrefix(e.Actor, "system:") {
+		if public { // written for them
+			e.Actor, e.Name = "operator", "operator"
+		}
+		if !public && !strings.HasPrefix(e.Actor, "system:") {
 			e.Actor, e.Name = "operator", "operator"
 			e.Text = ""
 		}

@@ -32,6 +32,8 @@ type Deps struct {
 	Explainer    Explainer
 	Assigner     Assigner
 	Reach        Reach
+	Room         Room
+	Trackers     Trackers
 	Incidents    Incidents
 	Past         PastIncidents
 	Evidence     Evidence

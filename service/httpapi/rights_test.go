@@ -26,6 +26,14 @@ var sample = map[string]struct{ query, body string }{
 	"list-incidents": {query: "state=triggered,acknowledged"}, "get-incident": {}, "get-incident-timeline": {}, "list-incident-attempts": {},
 	"get-incident-postmortem": {}, "acknowledge-incident": {}, "escalate-incident": {}, "resolve-incident": {body: `{"reason":"rolled back"}`},
 	"reassign-incident": {body: `{"users":["ada@example.com"],"turn":0}`}, "snooze-incident": {body: `{"minutes":30}`}, "list-incident-pages": {},
+	"declare-incident": {body: `{"title":"Checkout fails","level":1,"service":"shop"}`}, "rate-incident": {body: `{"level":2}`},
+	"cast-role": {body: `{"role":"commander","user":"ada@example.com"}`}, "merge-incident": {body: `{"into":"2"}`},
+	"split-incident": {body: `{"alerts":["25c2cdb12d31dc50"]}`}, "reopen-incident": {body: `{"reason":"it is back"}`}, "list-related-incidents": {},
+	"list-incident-alerts": {}, "list-incident-tasks": {}, "add-incident-task": {body: `{"text":"fail over"}`},
+	"change-incident-task": {body: `{"state":"done","revision":1}`}, "list-incident-updates": {},
+	"tell-incident-update": {body: `{"phase":"identified","text":"we know","public":true,"nextMinutes":30}`},
+	"list-trackers":        {}, "test-tracker": {}, "sync-action-item": {},
+	"list-subscribers": {query: "incident=2"}, "subscribe": {body: `{"level":2}`}, "unsubscribe": {},
 	"add-incident-note":   {body: `{"text":"waiting"}`},
 	"take-over-incidents": {body: `{"incidents":[{"source":"pagerduty","id":"Q1","title":"Disk","openedAt":"2026-11-01T00:00:00Z","resolvedAt":"2026-11-01T01:00:00Z"}]}`},
 	"list-alerts":         {query: "filter=severity%3Dcritical"}, "get-sla-report": {query: "month=2026-11&tenant=acme"}, "get-posture": {},
@@ -52,7 +60,7 @@ var sample = map[string]struct{ query, body string }{
 	"approve-change":     {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},
 }
 
-var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50", "{key}", "the-right-key", "{step}", "submit", "{format}", "md")
+var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50", "{key}", "the-right-key", "{step}", "submit", "{format}", "md", "{number}", "1")
 
 // documented is one operation as the OpenAPI document tells it.
 type documented struct {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/track"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
 )
@@ -80,7 +81,7 @@ update action_items set title = @title, kind = @kind, owner = @owner, due_at = @
     tracker_key = @key, tracker_url = @url, updated_at = @now, closed_at = @closed,
     reminded = case when due_at is distinct from @due or owner <> @owner then 0 else reminded end, remind_at = @remind,
     sync_at = case when @tracker <> '' then @now::timestamptz end, sync_tries = 0, revision = revision + 1,
-    sync_error = case when @tracker = tracker then sync_error else '' end, synced_at = case when @tracker = tracker then synced_at end
+    agreed = case when @tracker = tracker then agreed end, sync_error = case when @tracker = tracker then sync_error else '' end, synced_at = case when @tracker = tracker then synced_at end
 where (tenant_id, id) = (@tenant, @id::uuid)`
 )
 
@@ -152,8 +153,9 @@ func (d *DB) ChangeActionItem(ctx context.Context, who access.Principal, id stri
 // DueSync is an action item that is to be told to its tracker, leased to one caller.
 type DueSync struct {
 	incidents.ActionItem
-	Revision int // of what is to be told
-	Tries    int // that failed since one went well
+	Revision int           // of what is to be told
+	Tries    int           // that failed since one went well
+	Agreed   *track.Fields // what both sides last agreed on; nil is never
 }
 
 const (
@@ -168,7 +170,7 @@ with due as (
     from due where (a.tenant_id, a.id) = (due.tenant_id, due.id)
     returning a.*
 )
-select ` + actionColumns + `, a.revision, a.sync_tries
+select ` + actionColumns + `, a.revision, a.sync_tries, a.agreed
 from leased a left join lateral (
     select i.id, i.service from postmortem_incidents l join incidents i on (i.tenant_id, i.id) = (l.incident_tenant, l.incident_id)
     where (l.tenant_id, l.postmortem_id) = (a.tenant_id, a.postmortem_id) order by i.number limit 1) f on true`
@@ -179,6 +181,7 @@ from leased a left join lateral (
 update action_items set
     tracker_key = case when tracker = @tracker and tracker_key = '' then @key else tracker_key end,
     tracker_url = case when tracker = @tracker and @url <> '' then @url else tracker_url end,
+    agreed = coalesce(case when revision = @revision then @agreed::jsonb else @told::jsonb end, agreed),
     synced_at = case when @error = '' then clock_timestamp() else synced_at end, sync_error = @error, sync_lease = null,
     sync_tries = case when @error = '' then 0 else sync_tries + 1 end,
     sync_at = case when revision <> @revision then clock_timestamp() when tracker = '' then null else clock_timestamp() + @again::interval end
@@ -199,7 +202,7 @@ func (d *DB) DueSyncs(ctx context.Context, most int, lease time.Duration) (due [
 		due, err = rows(ctx, tx, dueSyncsSQL, pgx.NamedArgs{"most": most, "lease": lease}, func(row pgx.CollectableRow) (s DueSync, err error) {
 			a := &s.ActionItem
 			err = row.Scan(&a.ID, &a.Number, &a.Tenant, &a.Postmortem, &a.Incident, &a.Service, &a.Title, &a.Kind, &a.Owner, &a.DueAt, &a.State, &a.Reason,
-				&a.Tracker, &a.TrackerKey, &a.TrackerURL, &a.SyncedAt, &a.SyncError, &a.CreatedBy, &a.CreatedAt, &a.UpdatedAt, &a.ClosedAt, &s.Revision, &s.Tries)
+				&a.Tracker, &a.TrackerKey, &a.TrackerURL, &a.SyncedAt, &a.SyncError, &a.CreatedBy, &a.CreatedAt, &a.UpdatedAt, &a.ClosedAt, &s.Revision, &s.Tries, &s.Agreed)
 			return s, err
 		})
 		return err
@@ -213,15 +216,17 @@ type Synced struct {
 	Error    string                // for people, without secrets; "" where it went well
 	Again    time.Duration         // until the next look at the tracker, or the next try
 	Theirs   *incidents.ActionEdit // what was changed over there and holds here now; nil is nothing
+	Told     *track.Fields         // the item as it was told; nil where that failed
+	Agreed   *track.Fields         // what both sides agree on once Theirs is taken over
 }
 
 // FinishSync keeps how a sync ended and gives the lease back. What was changed in the tracker is taken over unless people
-// changed the item here in the meantime; then theirs is told to the tracker next.
+// changed the item here in the meantime; then both changes are looked at together next.
 func (d *DB) FinishSync(ctx context.Context, s DueSync, r Synced) error {
 	who := access.System("trackers")
 	err := d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
 		revisions, err := rows(ctx, tx, finishSyncSQL, pgx.NamedArgs{"tenant": s.Tenant, "id": s.ID, "tracker": s.Tracker, "key": r.Key, "url": r.URL,
-			"error": r.Error, "again": r.Again, "revision": s.Revision}, pgx.RowTo[int])
+			"error": r.Error, "again": r.Again, "revision": s.Revision, "agreed": r.Agreed, "told": r.Told}, pgx.RowTo[int])
 		if err != nil || len(revisions) == 0 || revisions[0] != s.Revision || r.Theirs == nil {
 			return err
 		}
@@ -237,4 +242,54 @@ func (d *DB) FinishSync(ctx context.Context, s DueSync, r Synced) error {
 		return send(ctx, tx, batch)
 	})
 	return explain(ctx, err, "keep how a tracker was told")
+}
+
+// TrackerCount is how many action items a tracker keeps.
+type TrackerCount struct {
+	Items   int
+	Open    int
+	Failing int        // were not told last time
+	Error   string     // why, of the latest of these
+	Synced  *time.Time // when any agreed last
+}
+
+const trackerCountsSQL = `
+select tracker, count(*)::int, (count(*) filter (where state = 'open'))::int, (count(*) filter (where sync_error <> ''))::int,
+    coalesce((array_agg(sync_error order by updated_at desc) filter (where sync_error <> ''))[1], ''), max(synced_at)
+from action_items where tracker <> '' group by tracker`
+
+// TrackerCounts returns how many action items each tracker keeps, by its name.
+func (d *DB) TrackerCounts(ctx context.Context, who access.Principal) (map[string]TrackerCount, error) {
+	if err := mayReview(who, access.Viewer); err != nil {
+		return nil, err
+	}
+	counts := map[string]TrackerCount{}
+	_, err := read(ctx, d.api, who.Scope(), trackerCountsSQL, nil, func(row pgx.CollectableRow) (name string, err error) {
+		var c TrackerCount
+		err = row.Scan(&name, &c.Items, &c.Open, &c.Failing, &c.Error, &c.Synced)
+		counts[name] = c
+		return name, err
+	})
+	return counts, explain(ctx, err, "count what trackers keep")
+}
+
+// SyncNow has an action item told to its tracker, and the tracker asked what became of it, at once. It needs the role responder
+// among the operator's people. An item without a tracker is a fault.Conflict.
+func (d *DB) SyncNow(ctx context.Context, who access.Principal, id string) (incidents.ActionItem, error) {
+	if err := mayReview(who, access.Responder); err != nil {
+		return incidents.ActionItem{}, err
+	}
+	item, err := d.ActionItem(ctx, who, id)
+	switch {
+	case err != nil:
+		return item, err
+	case item.Tracker == "":
+		return item, fault.New(fault.Conflict, "action item %d is kept in no tracker; name one first", item.Number)
+	}
+	err = d.api.change(ctx, who.Scope(), func(ctx context.Context, tx querier, _ time.Time) error {
+		_, err := tx.Exec(ctx, "update action_items set sync_at = clock_timestamp() where (tenant_id, id) = (@tenant, @id::uuid) and tracker <> ''",
+			pgx.NamedArgs{"tenant": item.Tenant, "id": item.ID})
+		return err
+	})
+	return item, explain(ctx, err, "ask a tracker at once")
 }

@@ -19,7 +19,8 @@ update incidents set title = @title, summary = @summary, severity = @severity, s
     unreachable_since = @unreachable, started_at = @started, acknowledged_at = @acked, acknowledged_by = @acker,
     resolved_at = @resolved, resolved_by = @resolver, updated_at = @updated, urgency = @urgency, turn = @turn,
     paged_as = @paged_as, assigned_by = @assigner, return_at = @return_at, snoozed = @snoozed, raise_at = @raise_at,
-    auto_resolve_at = @auto_resolve, exhausted_at = @exhausted, awaited = @awaited, threads = @threads
+    auto_resolve_at = @auto_resolve, exhausted_at = @exhausted, awaited = @awaited, threads = @threads,
+    level = @level, impact = @impact, rated_by = @rater, roles = @roles, merged_into = @merged_into::uuid, phase = @phase, update_due = @update_due
 where (tenant_id, id) = (@tenant, @id)`
 
 const insertIncidentSQL = incidentRowSQL + `
@@ -29,15 +30,20 @@ const incidentRowSQL = `
 insert into incidents (tenant_id, id, group_key, title, summary, severity, state, service, slo, labels, runbook_url,
     budget_spent, policy, step, loop, next_escalation_at, fallback_at, held, resolve_at, refires, gathered, unreachable_since, started_at, opened_at, acknowledged_at, acknowledged_by,
     resolved_at, resolved_by, updated_at, trace, urgency, turn, paged_as, assigned_by, return_at, snoozed, raise_at,
-    auto_resolve_at, exhausted_at, awaited, threads)
+    auto_resolve_at, exhausted_at, awaited, threads, level, impact, rated_by, roles, declared_by, merged_into, follows, split_from, phase, update_due)
 values (@tenant, @id, @group, @title, @summary, @severity, @state, @service, @slo, @labels, @runbook, @spent, @policy,
     @step, @loop, @next, @fallback, @held, @resolve_at, @refires, @gathered, @unreachable, @started, @opened, @acked, @acker, @resolved, @resolver, @updated, @trace,
-    @urgency, @turn, @paged_as, @assigner, @return_at, @snoozed, @raise_at, @auto_resolve, @exhausted, @awaited, @threads)`
+    @urgency, @turn, @paged_as, @assigner, @return_at, @snoozed, @raise_at, @auto_resolve, @exhausted, @awaited, @threads,
+    @level, @impact, @rater, @roles, @declarer, @merged_into::uuid, @follows::uuid, @split_from::uuid, @phase, @update_due)`
 
 func incidentArgs(i incidents.Incident) pgx.NamedArgs {
 	labels := i.Labels
 	if labels == nil {
 		labels = map[string]string{}
+	}
+	roles := i.Roles
+	if roles == nil {
+		roles = map[incidents.Role]string{}
 	}
 	return pgx.NamedArgs{
 		"tenant": i.Tenant, "id": i.ID, "group": i.GroupKey, "title": i.Title, "summary": i.Summary, "severity": i.Severity,
@@ -49,6 +55,8 @@ func incidentArgs(i incidents.Incident) pgx.NamedArgs {
 		"urgency": cmp.Or(i.Urgency, incidents.HighUrgency), "turn": i.Turn, "paged_as": i.PagedAs, "assigner": i.AssignedBy,
 		"return_at": i.ReturnAt, "snoozed": i.Snoozed, "raise_at": i.RaiseAt, "auto_resolve": i.AutoResolveAt,
 		"exhausted": i.ExhaustedAt, "awaited": append([]string{}, i.Awaited...), "threads": append([]incidents.Target{}, i.Threads...),
+		"level": i.Level, "impact": i.Impact, "rater": i.RatedBy, "roles": roles, "declarer": i.DeclaredBy, "merged_into": orNull(i.MergedInto),
+		"follows": orNull(i.Follows), "split_from": orNull(i.SplitFrom), "phase": i.Phase, "update_due": i.UpdateDue,
 	}
 }
 
@@ -94,7 +102,7 @@ func (w writes) event(e incidents.Event) {
 const (
 	cancelPagesSQL = `
 update pages set state = 'canceled'
-where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0) and action <> 'update'
+where (tenant_id, incident_id, state, attempts) = (@tenant, @incident, 'pending', 0) and action not in ('update', 'status')
     and not person = any(@keep::text[])`
 	hurryPagesSQL = `
 update pages set next_at = least(next_at, clock_timestamp())

@@ -19,7 +19,7 @@ with chosen as (
     left join unnest(@services::text[], @teams::text[]) as o (service, team) on o.service = i.service
     where i.opened_at >= @from and i.opened_at < @to and (@service = '' or i.service = @service)
 ), read as (
-    select c.*, t.*, lag(t.opened) over (partition by c.tenant_id, c.service order by t.opened, c.id) as opened_before,
+    select c.*, t.*, lag(t.opened) over (partition by c.tenant_id, c.service, t.merged order by t.opened, c.id) as opened_before,
         (select min(e.at) from timeline e where (e.tenant_id, e.incident_id) = (c.tenant_id, c.id)
             and e.actor not like 'system:%' and e.at >= t.first_page) as engaged
     from chosen c
@@ -35,16 +35,19 @@ with chosen as (
                 and (coalesce((e.detail->>'step')::int, 0) > 1 or coalesce((e.detail->>'loop')::int, 0) > 0)
                 and not exists (select from timeline h where (h.tenant_id, h.incident_id) = (c.tenant_id, c.id)
                     and h.kind = 'escalated' and h.actor not like 'system:%' and h.at = e.at)) as timeouts,
-            coalesce(bool_or(e.actor not like 'system:%'), false) as touched
+            coalesce(bool_or(e.actor not like 'system:%'), false) as touched,
+            coalesce(bool_or(e.kind = 'merged' and e.detail ? 'into'), false) as merged
         from timeline e where (e.tenant_id, e.incident_id) = (c.tenant_id, c.id)
     ) t
 ), lasted as (
     select *, extract(epoch from acknowledged - opened)::float8 as acknowledge, extract(epoch from resolved - opened)::float8 as resolve,
         extract(epoch from opened - opened_before)::float8 as between_them, extract(epoch from engaged - first_page)::float8 as engage
-    from read
+    from read where not merged
+    union all
+    select *, null, null, null, null from read where merged -- part of another: its pages were sent all the same
 )
-select key, count(*)::int, count(resolved)::int, coalesce(sum(pages), 0)::int, coalesce(sum(sleep), 0)::int, coalesce(sum(timeouts), 0)::int,
-    (count(*) filter (where resolved is not null and not touched))::int,
+select key, (count(*) filter (where not merged))::int, (count(resolved) filter (where not merged))::int, coalesce(sum(pages), 0)::int, coalesce(sum(sleep), 0)::int, coalesce(sum(timeouts), 0)::int,
+    (count(*) filter (where resolved is not null and not touched and not merged))::int,
     count(acknowledge)::int, avg(acknowledge), percentile_cont(0.5) within group (order by acknowledge), percentile_cont(0.9) within group (order by acknowledge),
     count(resolve)::int, avg(resolve), percentile_cont(0.5) within group (order by resolve), percentile_cont(0.9) within group (order by resolve),
     count(between_them)::int, avg(between_them), percentile_cont(0.5) within group (order by between_them), percentile_cont(0.9) within group (order by between_them),

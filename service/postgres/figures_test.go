@@ -25,6 +25,7 @@ returning id::text`
 type lived struct {
 	tenant, service string
 	events          []incidents.Event
+	merged          bool
 }
 
 // live makes up the life of an incident and writes it.
@@ -52,6 +53,9 @@ func live(t testing.TB, conn *pgx.Conn, rnd *rand.Rand, start time.Time) lived {
 	if rnd.IntN(4) > 0 {
 		over := at
 		resolved = &over
+		if l.merged = rnd.IntN(6) == 0; l.merged {
+			say(incidents.EventMerged, "user:ana", map[string]any{"into": "another"})
+		}
 		say(incidents.EventResolved, []string{"system:engine", "user:ana"}[rnd.IntN(2)], nil)
 	}
 	id := value[string](t, conn, addIncidentSQL, l.tenant, "Trouble", l.service, l.events[0].At, resolved, `{}`)
@@ -100,6 +104,9 @@ func figured(all []lived, key func(lived) string, zone *time.Location) map[strin
 	keyOf := map[[2]string]string{}
 	for _, l := range all {
 		facts[key(l)] = append(facts[key(l)], incidents.CourseOf(l.events, zone))
+		if l.merged {
+			continue
+		}
 		of := [2]string{l.tenant, l.service}
 		openings[of], keyOf[of] = append(openings[of], l.events[0].At), key(l)
 	}

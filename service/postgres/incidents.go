@@ -15,7 +15,8 @@ const incidentColumns = `id, number, tenant_id as tenant, group_key, title, summ
     runbook_url, budget_spent, policy, step, loop, next_escalation_at,
     fallback_at, held, resolve_at, refires, gathered, unreachable_since, started_at, opened_at, acknowledged_at,
     acknowledged_by, resolved_at, resolved_by, updated_at, trace, urgency, turn, paged_as, assigned_by, return_at, snoozed,
-    raise_at, auto_resolve_at, exhausted_at, awaited, threads, postmortem_required`
+    raise_at, auto_resolve_at, exhausted_at, awaited, threads, postmortem_required, level, impact, rated_by, roles, declared_by,
+    coalesce(merged_into::text, '') as merged_into, coalesce(follows::text, '') as follows, coalesce(split_from::text, '') as split_from, phase, update_due`
 
 var scanIncident = pgx.RowToStructByName[incidents.Incident]
 
@@ -178,8 +179,9 @@ type deed struct {
 	action string
 	detail map[string]any
 	decide decision
-	call   func(scene) (incidents.Change, error) // instead of decide, where people may be called
-	to     *incidents.Policy                     // that the incident is given to; nil where it keeps its own
+	call   func(scene) (incidents.Change, error)                          // instead of decide, where people may be called
+	act    func(context.Context, scene, writes) (incidents.Change, error) // instead of decide, where more is written than the incident
+	to     *incidents.Policy                                              // that the incident is given to; nil where it keeps its own
 }
 
 // scene is all that there is to know when people may be called.
@@ -188,11 +190,15 @@ type scene struct {
 	paged    []incidents.Target
 	roster   incidents.Roster
 	now      time.Time
+	tx       querier
 }
 
 // ask asks the domain what is to become of the incident.
-func (s deed) ask(ctx context.Context, tx querier, i incidents.Incident, paged []incidents.Target, now time.Time) (incidents.Change, error) {
-	if s.call == nil {
+func (s deed) ask(ctx context.Context, tx querier, w writes, i incidents.Incident, paged []incidents.Target, now time.Time) (incidents.Change, error) {
+	switch {
+	case s.act != nil:
+		return s.act(ctx, scene{incident: i, paged: paged, now: now, tx: tx}, w)
+	case s.call == nil:
 		return s.decide(i, paged, now)
 	}
 	policy := i.Policy
@@ -203,7 +209,7 @@ func (s deed) ask(ctx context.Context, tx querier, i incidents.Incident, paged [
 	if err != nil {
 		return incidents.Change{Incident: i}, err
 	}
-	return s.call(scene{i, paged, r, now})
+	return s.call(scene{i, paged, r, now, tx})
 }
 
 // do does it within a transaction. What changes nothing leaves no audit record.
@@ -216,12 +222,12 @@ func (s deed) do(ctx context.Context, tx querier, id string, now time.Time) (inc
 	if err != nil {
 		return before, err
 	}
-	change, err := s.ask(ctx, tx, before, paged, now)
+	batch := &pgx.Batch{}
+	store := writes{batch}
+	change, err := s.ask(ctx, tx, store, before, paged, now)
 	if err != nil || len(change.Events) == 0 {
 		return change.Incident, err
 	}
-	batch := &pgx.Batch{}
-	store := writes{batch}
 	store.change(change)
 	record(batch, s.who, before.Tenant, s.action, "incident/"+before.ID, s.detail)
 	return change.Incident, send(ctx, tx, batch)

@@ -16,7 +16,7 @@ const lookBack = 24 * time.Hour
 const undutifulSQL = `
 select ` + incidentColumns + `
 from incidents i
-where state = 'resolved' and group_key not like 'past/%' and (resolved_at > clock_timestamp() - @since::interval or postmortem_required is not null) and number > @after
+where state = 'resolved' and group_key not like 'past/%' and merged_into is null and (resolved_at > clock_timestamp() - @since::interval or postmortem_required is not null) and number > @after
     and not exists (select from postmortem_duties d where (d.tenant_id, d.incident_id) = (i.tenant_id, i.id))
 order by number limit @most`
 
@@ -173,8 +173,8 @@ on conflict on constraint reminders_once do nothing`
 )
 
 // PlanReminders writes down the reminders whose time has come: an e-mail to the owner, and for a postmortem also a line in
-// the threads of its incident. Each is planned once, whatever the number of replicas; it returns how many were.
-func (d *DB) PlanReminders(ctx context.Context, say incidents.Reminding) (int, error) {
+// the threads of its incident. What status updates are due goes to subscribers and audiences. Each is planned once, whatever the number of replicas; it returns how many were.
+func (d *DB) PlanReminders(ctx context.Context, say incidents.Reminding, audiences []incidents.Audience) (int, error) {
 	planned := 0
 	err := d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
 		planned = 0
@@ -183,6 +183,9 @@ func (d *DB) PlanReminders(ctx context.Context, say incidents.Reminding) (int, e
 			return err
 		}
 		if err := planActions(ctx, tx, w, say, now, &planned); err != nil {
+			return err
+		}
+		if err := planRoom(ctx, tx, w, say, audiences, now, &planned); err != nil {
 			return err
 		}
 		return send(ctx, tx, w.Batch)

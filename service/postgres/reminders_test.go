@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
+	"github.com/nines-sre/nines/incidents/track"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/service/postgres"
 )
@@ -15,7 +16,7 @@ import (
 // always makes every resolved incident a duty that is due after a day.
 func always(i incidents.Incident) (incidents.Duty, bool) {
 	p := incidents.PostmortemPolicy{Name: "all", RemindEvery: 24 * time.Hour, Rules: []incidents.PostmortemRule{{Severity: incidents.Info, Days: 1}}}
-	return incidents.Demand([]incidents.PostmortemPolicy{p}, incidents.WeightOf(i, 0), *i.ResolvedAt)
+	return incidents.Demand([]incidents.PostmortemPolicy{p}, incidents.WeightOf(i), *i.ResolvedAt)
 }
 
 func assign(t *testing.T, db *postgres.DB) int {
@@ -29,7 +30,7 @@ func assign(t *testing.T, db *postgres.DB) int {
 
 func plan(t *testing.T, db *postgres.DB) int {
 	t.Helper()
-	n, err := db.PlanReminders(context.Background(), incidents.Reminding{BaseURL: "https://nines.example"})
+	n, err := db.PlanReminders(context.Background(), incidents.Reminding{BaseURL: "https://nines.example"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func TestEachReminderIsPlannedAndClaimedOnceByManyReplicas(t *testing.T) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			if _, err := db.PlanReminders(ctx, incidents.Reminding{}); err != nil {
+			if _, err := db.PlanReminders(ctx, incidents.Reminding{}, nil); err != nil {
 				t.Error(err)
 			}
 			due, err := db.ClaimReminders(ctx, 10, time.Minute)
@@ -204,12 +205,20 @@ func TestAnActionItemIsToldToItsTrackerAndHearsOfIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	claim(0)
-	finish(again, postgres.Synced{Key: "SHOP-1", URL: "https://jira.example/SHOP-1", Again: time.Hour, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)}})
+	finish(again, postgres.Synced{Key: "SHOP-1", URL: "https://jira.example/SHOP-1", Again: time.Hour, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)},
+		Told: &track.Fields{Title: "test it"}, Agreed: &track.Fields{Title: "test it", State: incidents.ActionDone}})
 	if a := read(); a.TrackerKey != "SHOP-1" || a.State != incidents.ActionOpen || a.Title != "test it weekly" {
 		t.Errorf("%+v", a)
 	}
 	last := claim(1)[0]
-	finish(last, postgres.Synced{Again: time.Hour, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)}})
+	if again.Agreed != nil || last.Agreed == nil || *last.Agreed != (track.Fields{Title: "test it"}) {
+		t.Errorf("agreed on %+v, then on %+v; want nothing, then what was told", again.Agreed, last.Agreed)
+	}
+	both := track.Fields{Title: "test it weekly", State: incidents.ActionDone}
+	finish(last, postgres.Synced{Again: 0, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)}, Told: &track.Fields{Title: "x"}, Agreed: &both})
+	if next := claim(1)[0]; next.Agreed == nil || *next.Agreed != both {
+		t.Errorf("agreed on %+v", next.Agreed)
+	}
 	if a := read(); a.State != incidents.ActionDone || a.ClosedAt == nil || a.SyncError != "" || a.SyncedAt == nil {
 		t.Errorf("%+v", a)
 	}

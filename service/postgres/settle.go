@@ -45,6 +45,9 @@ where id in (
     select i.id from incidents i
     where i.state <> 'resolved' and (i.tenant_id, i.group_key) in (select * from unnest(@tenants::text[], @groups::text[]))
     union
+    select a.incident_id from incident_aliases a
+    where (a.tenant_id, a.group_key) in (select * from unnest(@tenants::text[], @groups::text[]))
+    union
     select * from unnest(@ids::uuid[]))
 order by id
 for no key update`
@@ -53,10 +56,12 @@ func (in *intake) lockIncidents(ctx context.Context) error {
 	in.byID, in.open = map[string]*working{}, map[groupKey]*working{}
 	var locked []incidents.Incident
 	batch := &pgx.Batch{}
-	batch.Queue(lockIncidentsSQL, in.candidates()).Query(func(r pgx.Rows) (err error) {
+	candidates := in.candidates()
+	batch.Queue(lockIncidentsSQL, candidates).Query(func(r pgx.Rows) (err error) {
 		locked, err = pgx.CollectRows(r, scanIncident)
 		return err
 	})
+	aliases := askAliases(batch, candidates)
 	in.askLately(batch)
 	if err := send(ctx, in.tx, batch); err != nil {
 		return err
@@ -69,6 +74,7 @@ func (in *intake) lockIncidents(ctx context.Context) error {
 			in.open[groupKey{i.Tenant, i.GroupKey}] = w
 		}
 	}
+	in.redirect(*aliases)
 	if err := in.askJoined(ctx, locked); err != nil {
 		return err
 	}
@@ -76,6 +82,38 @@ func (in *intake) lockIncidents(ctx context.Context) error {
 		return err
 	}
 	return in.hearVoices(ctx, locked)
+}
+
+const aliasesSQL = `
+select tenant_id, group_key, incident_id::text from incident_aliases
+where (tenant_id, group_key) in (select * from unnest(@tenants::text[], @groups::text[]))`
+
+// alias leads the alerts of a group to the incident that theirs was merged into.
+type alias struct {
+	groupKey
+	incident string
+}
+
+func askAliases(batch *pgx.Batch, candidates pgx.NamedArgs) *[]alias {
+	var found []alias
+	batch.Queue(aliasesSQL, candidates).Query(func(r pgx.Rows) error {
+		var a alias
+		_, err := pgx.ForEachRow(r, []any{&a.tenant, &a.group, &a.incident}, func() error {
+			found = append(found, a)
+			return nil
+		})
+		return err
+	})
+	return &found
+}
+
+// redirect leads groups whose incident was merged into another to that one, while it is open and they have none of their own.
+func (in *intake) redirect(aliases []alias) {
+	for _, a := range aliases {
+		if w := in.byID[a.incident]; in.open[a.groupKey] == nil && w != nil && w.State != incidents.Resolved {
+			in.open[a.groupKey] = w
+		}
+	}
 }
 
 // askCallable asks who can be called of all whom the policies at hand name.
@@ -151,10 +189,10 @@ func (in *intake) join(t *telling) {
 }
 
 // openFor returns the open incident of the signal's group. One whose window is over takes no more alerts: it keeps a group
-// for itself from now on.
+// for itself from now on. A group that was merged into another's incident is bound by no window.
 func (in *intake) openFor(s incidents.Signal) *working {
 	w := in.open[groupKey{s.Tenant, s.GroupKey}]
-	if w == nil || s.Joins(later(w.OpenedAt, in.lately.joined[w.ID]), in.now) {
+	if w == nil || w.GroupKey != s.GroupKey || s.Joins(later(w.OpenedAt, in.lately.joined[w.ID]), in.now) {
 		return w
 	}
 	delete(in.open, groupKey{w.Tenant, w.GroupKey})

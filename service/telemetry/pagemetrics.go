@@ -11,7 +11,7 @@ var (
 	pageProviders = []string{
 		"pagerduty", "slack", "teams", "googlechat", "email", "sms", "voice", "ntfy", "pushover", "opsgenie", "webhook",
 	}
-	pageActions  = []incidents.Action{incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve, incidents.ActionUpdate}
+	pageActions  = []incidents.Action{incidents.ActionTrigger, incidents.ActionAcknowledge, incidents.ActionResolve, incidents.ActionUpdate, incidents.ActionStatus}
 	pageOutcomes = []string{incidents.OutcomeSent, incidents.OutcomeRetry, incidents.OutcomeFailed, incidents.OutcomeCanceled}
 	pageBuckets  = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60, 300, 900}
 )

@@ -25,13 +25,14 @@ func forAudience(i incidents.Incident, v viewer) incidents.Incident {
 	}
 	i.Policy, i.Step, i.Loop, i.NextEscalationAt, i.RunbookURL, i.Trace = incidents.Policy{}, 0, 0, nil, "", ""
 	i.AcknowledgedBy, i.ResolvedBy, i.PostmortemRequired = "", "", nil
+	i.Roles, i.RatedBy, i.DeclaredBy, i.Impact, i.Phase, i.UpdateDue = nil, "", "", "", "", nil
 	return i
 }
 
 // tenantKinds are the timeline's entries that tell a customer about its service.
 var tenantKinds = []incidents.EventKind{
 	incidents.EventOpened, incidents.EventAlertJoined, incidents.EventAlertEnded, incidents.EventSeverity,
-	incidents.EventAcknowledged, incidents.EventResolved,
+	incidents.EventAcknowledged, incidents.EventResolved, incidents.EventMerged, incidents.EventSplit, incidents.EventReopened,
 }
 
 // eventsFor leaves out whom the operator paged, and what its people wrote and are called.
@@ -41,6 +42,11 @@ func eventsFor(events []incidents.Event, v viewer) []incidents.Event {
 	}
 	var shown []incidents.Event
 	for _, e := range events {
+		if e.Kind == incidents.EventStatus && e.Detail["public"] == true { // written for them
+			e.Actor, e.Name = "operator", ""
+			shown = append(shown, e)
+			continue
+		}
 		if !slices.Contains(tenantKinds, e.Kind) {
 			continue
 		}
@@ -55,4 +61,6 @@ func eventsFor(events []incidents.Event, v viewer) []incidents.Event {
 // plainWords say what people did without saying who or why.
 var plainWords = map[incidents.EventKind]string{
 	incidents.EventAcknowledged: "Acknowledged: we are working on it.", incidents.EventResolved: "Resolved.",
+	incidents.EventOpened: "Opened.", incidents.EventSeverity: "Severity raised.", incidents.EventMerged: "Joined with another incident.",
+	incidents.EventSplit: "A part of it goes on as an incident of its own.", incidents.EventReopened: "Opened again as a new incident.",
 }

@@ -185,6 +185,7 @@ func pagesToSee(t *testing.T) map[string]string {
 	written := newWorld()
 	written.writeReview()
 	reviews := serve(t, written, ada).url
+	rooms := serve(t, busy(), ada).url
 	base := serve(t, full, ada).url
 	quiet, broken := serve(t, empty, ada).url, serve(t, failing, ada).url
 	customer, gate := serve(t, newWorld(), acme).url, serve(t, newWorld(), access.Principal{}).url
@@ -200,6 +201,8 @@ func pagesToSee(t *testing.T) map[string]string {
 		"incident-resolved": base + "/incidents/40", "postmortem": base + "/incidents/" + id + "/postmortem",
 		"reports": base + "/reports?tenant=acme", "runbook": base + "/runbooks/error-budget-burn",
 		"postmortems": reviews + "/postmortems", "postmortem-page": reviews + "/postmortems/7", "postmortem-version": reviews + "/postmortems/7/versions/2", "action-items": reviews + "/action-items?state=all",
+		"room": rooms + "/incidents/" + id, "room-tenant": serve(t, busy(), acme).url + "/incidents/" + id, "declare": rooms + "/incidents/declare?alerts=f1",
+		"subscriptions": rooms + "/subscriptions", "unsubscribe": gate + "/unsubscribe/s1",
 		"sign-in": gate + "/sign-in?next=/incidents", "not-found": base + "/slos/nothing-here",
 	}
 }

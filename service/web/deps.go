@@ -31,6 +31,7 @@ type Deps struct {
 	Alerts      Alerts      // nil: there are no pages of alerts and silences
 	Contacts    Contacts    // nil: there are no pages of policies
 	Assigner    Assigner    // nil: incidents cannot be given to others, and pages do not say who is called
+	Room        Room        // nil: nobody declares incidents, and they have neither roles, tasks nor status updates
 	Changes     Changes     // nil: pages know of none
 	Postmortems Postmortems // nil: there are no pages of postmortems and action items
 	OnCall      OnCall      // nil: there are no pages of who is on call

@@ -38,7 +38,8 @@ type incidentView struct {
 	Clocks   []clockRow  // what comes next by itself
 	Policies []string    // that it may be given to
 	Turn     int
-	HeldBy   string // why nobody is paged further for now, "" for nothing
+	Room     *roomView // nil: nothing is known of it
+	HeldBy   string    // why nobody is paged further for now, "" for nothing
 	// What could be asked; the rest is shown as not known.
 	AskedTimeline, AskedPages bool
 }
@@ -90,6 +91,9 @@ func (s *site) incident(c *fiber.Ctx, who access.Principal) error {
 	}
 	if found.AcknowledgedAt != nil {
 		view.ToAck = spanText(found.AcknowledgedAt.Sub(found.OpenedAt))
+	}
+	if s.Room != nil {
+		view.Room = s.fillRoom(ctx, who, found, m)
 	}
 	s.fillIncident(ctx, who, found, &view, m)
 	return s.render(c, fiber.StatusOK, page{
@@ -278,6 +282,8 @@ var marks = map[incidents.EventKind]string{
 	incidents.EventUnreachable: "bad", incidents.EventReached: "page", incidents.EventTargetBroken: "bad", incidents.EventUndelivered: "bad",
 	incidents.EventReassigned: "person", incidents.EventSnoozed: "person", incidents.EventReturned: "page", incidents.EventUrgency: "page",
 	incidents.EventAudited: "bad",
+	incidents.EventRated:   "person", incidents.EventRole: "person", incidents.EventTask: "note", incidents.EventStatus: "note",
+	incidents.EventUpdateDue: "bad", incidents.EventMerged: "person", incidents.EventSplit: "person", incidents.EventReopened: "person",
 }
 
 // eventRows shows the newest first: on a phone at night the last thing that happened matters most.

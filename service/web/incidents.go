@@ -99,6 +99,8 @@ type incidentListView struct {
 	State  string
 
 	Figures  bool // whether there is a page of figures to lead to
+	Room     bool // and one of subscriptions
+	Declare  bool // this viewer may open one by hand
 	Policies bool // whether there is a page of escalation policies to lead to
 }
 
@@ -122,6 +124,7 @@ func (s *site) incidentList(c *fiber.Ctx, who access.Principal) error {
 	filter.Before, _ = strconv.ParseInt(c.Query("before"), 10, 64)
 	filter.Before = max(filter.Before, 0)
 	view := incidentListView{Asked: true, State: "all", Policies: s.Contacts != nil && requireOperator(who, access.Viewer) == nil}
+	view.Room, view.Declare = s.Room != nil, s.Room != nil && viewerOf(who).CanRespond
 	view.Figures = s.Evidence != nil && requireOperator(who, access.Viewer) == nil
 	for _, f := range stateFilters {
 		if f.name == state {

@@ -94,14 +94,15 @@ var templateFiles embed.FS
 var templates = parseTemplates()
 
 func parseTemplates() map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(templateFuncs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/corrections.html", "templates/postmortem-parts.html", "templates/incident-evidence.html"))
+	shared := template.Must(template.New("").Funcs(templateFuncs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/corrections.html", "templates/postmortem-parts.html",
+		"templates/room.html", "templates/incident-evidence.html"))
 	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		panic(err) // the pattern is constant
 	}
 	sets := map[string]*template.Template{}
 	for _, file := range files {
-		if name := strings.TrimSuffix(path.Base(file), ".html"); name != "layout" && name != "parts" && name != "corrections" && name != "postmortem-parts" {
+		if name := strings.TrimSuffix(path.Base(file), ".html"); name != "layout" && name != "parts" && name != "corrections" && name != "postmortem-parts" && name != "room" {
 			sets[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, file))
 		}
 	}

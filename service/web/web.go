@@ -48,6 +48,10 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 	app.Post("/slos/:id/corrections", s.signedIn(s.addCorrection))
 	app.Post("/slos/:id/corrections/:correction/revoke", s.signedIn(s.revokeCorrection))
 	app.Get("/incidents", s.signedIn(s.incidentList))
+	if s.Room != nil {
+		s.mountRoom(app)
+		s.mountRoomOf(app)
+	}
 	app.Get("/incidents/:id", s.signedIn(s.incident))
 	app.Get("/incidents/:id/postmortem", s.signedIn(s.postmortem))
 	app.Get("/incidents/:id/postmortem.md", s.signedIn(s.postmortemFile))

@@ -111,7 +111,7 @@ func mark(note incidents.Notification) string {
 		return "👀"
 	case incidents.ActionResolve:
 		return "✅"
-	case incidents.ActionUpdate:
+	case incidents.ActionUpdate, incidents.ActionStatus:
 		return "💬"
 	}
 	if m, ok := severityMark[note.Incident.Severity]; ok {
@@ -137,6 +137,9 @@ func widgets(note incidents.Notification) []widget {
 
 // summary is what the alerts say, or which incidents the card stands for, as HTML. It is over with the incident.
 func summary(note incidents.Notification) string {
+	if said := notify.Statement(note, maxSummary); said != "" {
+		return html.EscapeString(said)
+	}
 	if note.Page.Action != incidents.ActionTrigger {
 		return ""
 	}

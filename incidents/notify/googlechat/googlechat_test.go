@@ -149,3 +149,17 @@ func TestNoTextOfAnAlertBreaksAMessage(t *testing.T) {
 		}
 	})
 }
+
+func TestAStatusUpdateIsToldInTheIncidentsThread(t *testing.T) {
+	s := start(t)
+	n := note(incidents.ActionStatus)
+	n.Text, n.Incident.Phase = "We <b>know</b>.", incidents.Identified
+	send(t, s, n)
+	m := s.Threads()[0][0]
+	if want := "💬 Update on #12 identified: acme: Orders fail ‹users/all›"; m.Text != want {
+		t.Errorf("text %q; want %q", m.Text, want)
+	}
+	if got := m.Cards[0].Card.Sections[0].Widgets[0].Paragraph.Text; got != "We &lt;b&gt;know&lt;/b&gt;." {
+		t.Errorf("the update %q", got)
+	}
+}

@@ -21,6 +21,7 @@ type Failure struct {
 	Reset      bool          // cut the connection without an answer
 	Lose       bool          // do what was asked for, then cut the connection without an answer
 	Slow       bool          // do what was asked for, then never come to the end of the answer
+	Pass       bool          // do not fail
 }
 
 // Server is the HTTP side of a fake: requests go through the failures that were asked for and then to the vendor. Its
@@ -90,7 +91,7 @@ func (s *Server) Refused() []string {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	f := s.next()
 	switch {
-	case f == nil:
+	case f == nil, f.Pass:
 		s.vendor.ServeHTTP(w, r)
 	case f.Hang:
 		_, _ = io.Copy(io.Discard, r.Body) // a server notices that a client has gone only once it has read the request

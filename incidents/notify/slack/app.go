@@ -146,7 +146,7 @@ func reply(first thread, note incidents.Notification) post {
 	switch note.Page.Action {
 	case incidents.ActionTrigger:
 		p.Broadcast, p.Blocks = true, blocks(note, true)
-	case incidents.ActionUpdate:
+	case incidents.ActionUpdate, incidents.ActionStatus:
 		p.Text = escapeTo(strings.ToValidUTF8(note.Text, "\uFFFD"), maxNews)
 		if strings.TrimSpace(p.Text) == "" {
 			p.Text = escape(notify.Headline(note))

@@ -45,7 +45,7 @@ func blocks(note incidents.Notification, byApp bool) []api.Block {
 	}
 	out = append(out, api.NewSectionBlock(nil, fields(note), nil))
 	var buttons []api.BlockElement
-	if byApp {
+	if byApp && note.Page.Action != incidents.ActionStatus {
 		buttons = changing(note)
 	}
 	if buttons = append(buttons, links(note)...); len(buttons) > 0 {
@@ -66,6 +66,8 @@ func mark(note incidents.Notification) string {
 		return ":eyes:"
 	case incidents.ActionResolve:
 		return ":white_check_mark:"
+	case incidents.ActionStatus:
+		return ":speech_balloon:"
 	}
 	if m, ok := severityMark[note.Incident.Severity]; ok {
 		return m
@@ -75,6 +77,9 @@ func mark(note incidents.Notification) string {
 
 // summary is what the alerts say, or which incidents the message stands for. It is over with the incident.
 func summary(note incidents.Notification) string {
+	if said := notify.Statement(note, maxSection/2); said != "" {
+		return escapeTo(said, maxSection)
+	}
 	if note.Page.Action != incidents.ActionTrigger {
 		return ""
 	}

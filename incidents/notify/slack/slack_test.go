@@ -205,3 +205,28 @@ func TestNoErrorShowsTheWebhooksAddress(t *testing.T) {
 		}
 	}
 }
+
+func TestAStatusUpdateIsAMessageWithoutButtons(t *testing.T) {
+	c := newChannel(t)
+	n := note(incidents.ActionStatus)
+	n.Text, n.Incident.Phase = "We know <!channel>.", incidents.Identified
+	n.Incident.State, n.Incident.AcknowledgedBy, n.Incident.AcknowledgedAt = incidents.Acknowledged, "ana@example.com", &n.Incident.StartedAt
+	n.Incident.Roles = map[incidents.Role]string{incidents.Commander: "ana@example.com"}
+	if _, err := slack.New("").Send(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	m := c.last(t)
+	if strings.Contains(string(c.bodies[0]), "ana@example.com") {
+		t.Error("a status update names who sees to it")
+	}
+	if !strings.HasPrefix(m.Text, "Update on #12 identified: ") || m.Blocks[1].Text.Text != "We know &lt;!channel&gt;." {
+		t.Errorf("the message says %q, %q", m.Text, m.Blocks[1].Text.Text)
+	}
+	for _, b := range m.Blocks {
+		for _, e := range b.Elements {
+			if e.URL == "" {
+				t.Errorf("a button changes something: %+v", e)
+			}
+		}
+	}
+}

@@ -106,7 +106,7 @@ func style(note incidents.Notification) string {
 	switch {
 	case note.Page.Action == incidents.ActionResolve:
 		return "good"
-	case note.Page.Action == incidents.ActionAcknowledge, note.Incident.Severity == incidents.Info:
+	case note.Page.Action == incidents.ActionAcknowledge, note.Page.Action == incidents.ActionStatus, note.Incident.Severity == incidents.Info:
 		return "accent"
 	case note.Incident.Severity == incidents.Critical, note.Incident.Severity == incidents.Error:
 		return "attention"
@@ -116,6 +116,9 @@ func style(note incidents.Notification) string {
 
 // summary is what the alerts say, or which incidents the card stands for. It is over with the incident.
 func summary(note incidents.Notification) []string {
+	if said := notify.Statement(note, maxSummary); said != "" {
+		return []string{said}
+	}
 	if note.Page.Action != incidents.ActionTrigger {
 		return nil
 	}

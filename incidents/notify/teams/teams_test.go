@@ -166,3 +166,16 @@ func TestNoTextOfAnAlertBreaksACard(t *testing.T) {
 		}
 	})
 }
+
+func TestAStatusUpdateIsACardOfItsOwn(t *testing.T) {
+	s := start(t)
+	n := note(incidents.ActionStatus)
+	n.Text, n.Incident.Phase = "We know [more](http://evil.example).", incidents.Identified
+	c := send(t, s, n)
+	if got, want := c.Body[0].Text(), "Update on #12 identified: acme: Orders fail"; got != want {
+		t.Errorf("headline %q; want %q", got, want)
+	}
+	if got := c.Body[1].Text(); got != n.Text || c.Body[0].Style != "accent" {
+		t.Errorf("text %q, colour %q", got, c.Body[0].Style)
+	}
+}

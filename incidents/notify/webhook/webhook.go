@@ -21,7 +21,7 @@ import (
 
 // Payload is the body of a webhook. Fields may be added; none is renamed or removed.
 type Payload struct {
-	Type      string    `json:"type"`      // "incident.triggered", "incident.acknowledged" or "incident.resolved"
+	Type      string    `json:"type"`      // "incident.triggered", "incident.acknowledged", "incident.resolved" or "incident.status"
 	Timestamp time.Time `json:"timestamp"` // when the page was made; the same at every retry
 	Data      Data      `json:"data"`
 }
@@ -47,8 +47,18 @@ type Data struct {
 	AcknowledgedBy string            `json:"acknowledgedBy"`
 	ResolvedAt     *time.Time        `json:"resolvedAt"`
 	ResolvedBy     string            `json:"resolvedBy"`
-	URL            string            `json:"url"`        // the incident's page
-	RunbookURL     string            `json:"runbookUrl"` // "" where there is none
+	URL            string            `json:"url"`              // the incident's page
+	RunbookURL     string            `json:"runbookUrl"`       // "" where there is none
+	Level          int               `json:"level"`            // 1 to 5 for SEV1 to SEV5, 0 where it is not rated
+	Status         *Status           `json:"status,omitempty"` // of "incident.status"
+}
+
+// Status is a status update.
+type Status struct {
+	Number int        `json:"number"` // counts up from 1 within the incident
+	Phase  string     `json:"phase"`  // "investigating", "identified", "monitoring" or "resolved", as it is when this is sent
+	Text   string     `json:"text"`
+	NextAt *time.Time `json:"nextAt"` // when the next one was promised for; null where none was
 }
 
 // Page says which page of the incident's escalation this is.
@@ -151,11 +161,22 @@ func messageID(p incidents.Page) string {
 
 var typeOf = map[incidents.Action]string{
 	incidents.ActionTrigger: "incident.triggered", incidents.ActionAcknowledge: "incident.acknowledged",
-	incidents.ActionResolve: "incident.resolved",
+	incidents.ActionResolve: "incident.resolved", incidents.ActionStatus: "incident.status",
+}
+
+// statusOf returns the status update that is told, nil for every other page.
+func statusOf(note incidents.Notification) *Status {
+	if note.Page.Action != incidents.ActionStatus {
+		return nil
+	}
+	return &Status{Number: note.Page.Number, Phase: string(note.Incident.Phase), Text: note.Text, NextAt: note.Incident.UpdateDue}
 }
 
 func payload(note incidents.Notification) Payload {
 	i := note.Incident
+	if note.Page.Action == incidents.ActionStatus { // which people outside may read: not who sees to it
+		i.AcknowledgedBy, i.ResolvedBy, i.Policy.Name = "", "", ""
+	}
 	return Payload{
 		Type: typeOf[note.Page.Action], Timestamp: note.Page.CreatedAt.UTC(),
 		Data: Data{
@@ -164,6 +185,7 @@ func payload(note incidents.Notification) Payload {
 			Tenant: i.Tenant, Service: i.Service, SLO: i.SLO, Labels: i.Labels, BudgetSpent: i.BudgetSpent,
 			StartedAt: i.StartedAt.UTC(), OpenedAt: i.OpenedAt.UTC(), AcknowledgedAt: i.AcknowledgedAt, AcknowledgedBy: i.AcknowledgedBy,
 			ResolvedAt: i.ResolvedAt, ResolvedBy: i.ResolvedBy, URL: note.IncidentURL, RunbookURL: i.RunbookURL,
+			Level: int(i.Level), Status: statusOf(note),
 		},
 	}
 }

@@ -152,3 +152,21 @@ func TestABodyWithoutEndIsNotReadForEver(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAStatusUpdateSaysPhaseAndText(t *testing.T) {
+	s := newReceiver(t)
+	n := note(s.URL, incidents.ActionStatus)
+	n.Text, n.Page.Number, n.Incident.Phase, n.Incident.Level = "We know.", 3, incidents.Identified, 2
+	n.Incident.AcknowledgedBy, n.Incident.Roles = "ana@example.com", map[incidents.Role]string{incidents.Commander: "ana@example.com"}
+	if _, err := webhook.New("").Send(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	var p webhook.Payload
+	if err := json.Unmarshal(s.bodies[0], &p); err != nil {
+		t.Fatal(err)
+	}
+	if p.Type != "incident.status" || p.Data.Level != 2 || p.Data.Status == nil || *p.Data.Status != (webhook.Status{Number: 3, Phase: "identified", Text: "We know."}) ||
+		strings.Contains(string(s.bodies[0]), "ana@example.com") {
+		t.Errorf("payload %s", s.bodies[0])
+	}
+}
