@@ -140,7 +140,13 @@ func (e Exhibit) Says() string {
 }
 
 func (e Exhibit) noun() string {
-	noun := map[ExhibitKind]string{ExhibitSLO: "steps", ExhibitLogs: "lines", ExhibitExemplars: "traces", ExhibitTraces: "traces"}[e.Kind]
+	noun := "traces"
+	switch e.Kind {
+	case ExhibitSLO:
+		noun = "steps"
+	case ExhibitLogs:
+		noun = "lines"
+	}
 	if e.Seen == 1 {
 		return noun[:len(noun)-1]
 	}

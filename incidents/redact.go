@@ -9,7 +9,8 @@ import (
 const redacted = "[redacted]"
 
 // secretNames are words in the name of a field whose value is a secret.
-const secretNames = `pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|session[_-]?id|cookie|authorization|signature`
+const secretNames = `pass(?:word|wd|phrase)?|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|` +
+	`session[_-]?id|cookie|authorization|signature`
 
 // secretPatterns find secrets by how they look; what stands for the parentheses around them is kept.
 var secretPatterns = []struct {

@@ -41,13 +41,16 @@ type exhibitStore interface {
 	KeepExhibits(ctx context.Context, by access.Principal, j postgres.ExhibitJob, kept []incidents.Exhibit) error
 }
 
+// historyOf returns the history of an SLO; tenant "" is everybody in scope together.
+type historyOf func(ctx context.Context, scope access.Scope, slo, tenant string, span intelligence.Span) ([]intelligence.BurnPoint, error)
+
 // gatherer keeps evidence with incidents. Paging knows nothing of it.
 type gatherer struct {
 	store     exhibitStore
 	config    EvidenceConfig
 	secrets   string // folder of secrets
 	catalog   func() *definitions.Catalog
-	history   func(ctx context.Context, scope access.Scope, slo, tenant string, span intelligence.Span) ([]intelligence.BurnPoint, error)
+	history   historyOf
 	ready     func(ctx context.Context) error // of the metrics engine
 	exemplars func(ctx context.Context, expr string, from, to time.Time) ([]prom.Exemplar, error)
 	log       *slog.Logger
@@ -99,11 +102,15 @@ func (g gatherer) do(ctx context.Context, j postgres.ExhibitJob) error {
 		for range j.Tries - 1 {
 			wait *= 3
 		}
-		g.log.WarnContext(ctx, "evidence of an incident is not to be had; trying again", "incident", j.Incident.ID, "kind", j.Kind, "try", j.Tries, "error", err)
+		g.log.WarnContext(ctx, "evidence of an incident is not to be had; trying again",
+			"incident", j.Incident.ID, "kind", j.Kind, "try", j.Tries, "error", err)
 		return g.store.DelayExhibit(ctx, j, wait)
 	}
 	if err != nil {
 		e := g.blank(j)
+		if len(kept) == 1 {
+			e.Asked, e.Private = kept[0].Asked, kept[0].Private
+		}
 		e.Outcome, e.Missing = incidents.ExhibitUnreachable, fmt.Sprintf("%s, at %d tries.", said(err), j.Tries)
 		if !passing(err) {
 			e.Outcome, e.Missing = incidents.ExhibitRefused, said(err)
@@ -234,6 +241,7 @@ func (g gatherer) pointed(ctx context.Context, e *incidents.Exhibit, i incidents
 			return nil
 		}
 	}
-	e.Missing = "The series of the promise had no exemplar with the ID of a trace; see that the service sends them and the metrics engine keeps them."
+	e.Missing = "The series of the promise had no exemplar with the ID of a trace; " +
+		"see that the service sends them and the metrics engine keeps them."
 	return nil
 }

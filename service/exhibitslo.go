@@ -76,7 +76,8 @@ func (g gatherer) promise(ctx context.Context, e *incidents.Exhibit, tenant stri
 	}
 	e.Outcome, e.Seen = incidents.ExhibitKept, len(found)
 	for _, p := range found {
-		e.Content.Points = append(e.Content.Points, incidents.SLOPoint{At: p.At.UTC(), Remaining: number(p.Remaining), Burn: number(p.Burn), Errors: p.Errors, Total: p.Total})
+		e.Content.Points = append(e.Content.Points, incidents.SLOPoint{
+			At: p.At.UTC(), Remaining: number(p.Remaining), Burn: number(p.Burn), Errors: p.Errors, Total: p.Total})
 	}
 	last := found[len(found)-1]
 	e.Content.Budget = number(last.Remaining)

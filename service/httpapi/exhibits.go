@@ -91,13 +91,15 @@ func (a *API) incidentEvidence(ctx context.Context, in *incidentInput) (*body[Ex
 		out.Evidence = append(out.Evidence, shownExhibit(e))
 	}
 	for _, p := range pending {
-		out.Pending = append(out.Pending, PendingExhibit{Moment: string(p.Moment), Kind: string(p.Kind), Tries: p.Tries, NextAt: p.NextAt.UTC()})
+		out.Pending = append(out.Pending, PendingExhibit{Moment: string(p.Moment), Kind: string(p.Kind), Tries: p.Tries,
+			NextAt: p.NextAt.UTC()})
 	}
 	return show(out, err)
 }
 
 func shownExhibit(e incidents.Exhibit) Exhibit {
-	return Exhibit{Moment: string(e.Moment), Kind: string(e.Kind), Subject: e.Subject, From: e.From.UTC(), To: e.To.UTC(), KeptAt: e.KeptAt.UTC(),
+	return Exhibit{Moment: string(e.Moment), Kind: string(e.Kind), Subject: e.Subject,
+		From: e.From.UTC(), To: e.To.UTC(), KeptAt: e.KeptAt.UTC(),
 		Outcome: string(e.Outcome), Says: e.Says(), Missing: e.Missing, Asked: e.Asked, Seen: e.Seen, More: e.More, Private: e.Private,
 		Budget: e.Content.Budget, Sparkline: incidents.Sparkline(e.Content.Points, e.From, e.To, sparkWidth),
 		Points: e.Content.Points, Lines: e.Content.Lines, Traces: e.Content.Traces}

@@ -11,8 +11,8 @@ import (
 	"github.com/nines-sre/nines/internal/access"
 )
 
-const exhibitColumns = `e.id, e.incident_id as incident, e.tenant_id as tenant, e.moment, e.kind, e.subject, e.from_at as "from", e.to_at as "to",
-    e.outcome, e.missing, e.asked, e.seen, e.more, e.private, e.content, e.kept_at`
+const exhibitColumns = `e.id, e.incident_id as incident, e.tenant_id as tenant, e.moment, e.kind, e.subject,
+    e.from_at as "from", e.to_at as "to", e.outcome, e.missing, e.asked, e.seen, e.more, e.private, e.content, e.kept_at`
 
 // Exhibits returns the evidence that was kept with an incident (UUID or number), in the order in which it was kept. A
 // tenant's people do not see what is private to the operator.
@@ -66,7 +66,8 @@ func (d *DB) ClaimExhibits(ctx context.Context, kind incidents.ExhibitKind, leas
 			return err
 		}
 		ids := column(taken, func(c claimed) string { return c.Incident })
-		found, err := rows(ctx, tx, "select "+incidentColumns+" from incidents where id = any(@ids::uuid[])", pgx.NamedArgs{"ids": ids}, scanIncident)
+		const sql = "select " + incidentColumns + " from incidents where id = any(@ids::uuid[])"
+		found, err := rows(ctx, tx, sql, pgx.NamedArgs{"ids": ids}, scanIncident)
 		byID := map[string]incidents.Incident{}
 		for _, i := range found {
 			byID[i.Tenant+"/"+i.ID] = i
@@ -101,8 +102,10 @@ func (j ExhibitJob) args() pgx.NamedArgs {
 const (
 	endExhibitSQL = `delete from exhibit_jobs where (tenant_id, incident_id, moment, kind) = (@tenant, @incident, @moment, @kind)`
 	putExhibitSQL = `
-insert into exhibits (tenant_id, incident_id, moment, kind, subject, from_at, to_at, outcome, missing, asked, seen, more, private, content, kept_at)
-values (@tenant, @incident, @moment, @kind, @subject, @from, @to, @outcome, @missing, @asked, @seen, @more, @private, @content, @at)`
+insert into exhibits (tenant_id, incident_id, moment, kind, subject, from_at, to_at, outcome, missing, asked, seen, more, private,
+    content, kept_at)
+values (@tenant, @incident, @moment, @kind, @subject, @from, @to, @outcome, @missing, @asked, @seen, @more, @private,
+    @content, @at)`
 )
 
 // KeepExhibits stores what a job has gathered, for good, with an audit record each, and ends the job. A job that another

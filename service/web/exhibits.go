@@ -28,12 +28,14 @@ type exhibitRow struct {
 }
 
 var exhibitTitles = map[incidents.ExhibitKind]string{
-	incidents.ExhibitSLO: "Promise", incidents.ExhibitLogs: "Logs", incidents.ExhibitExemplars: "Traces its metrics point out", incidents.ExhibitTraces: "Traces",
+	incidents.ExhibitSLO: "Promise", incidents.ExhibitLogs: "Logs",
+	incidents.ExhibitExemplars: "Traces its metrics point out", incidents.ExhibitTraces: "Traces",
 }
 
 var exhibitOutcomes = map[incidents.ExhibitOutcome][2]string{
-	incidents.ExhibitKept: {"kept", "good"}, incidents.ExhibitEmpty: {"nothing found", "idle"}, incidents.ExhibitUnreachable: {"not reachable", "bad"},
-	incidents.ExhibitRefused: {"refused", "bad"}, incidents.ExhibitUnconfigured: {"not configured", "idle"},
+	incidents.ExhibitKept: {"kept", "good"}, incidents.ExhibitEmpty: {"nothing found", "idle"},
+	incidents.ExhibitUnreachable: {"not reachable", "bad"}, incidents.ExhibitRefused: {"refused", "bad"},
+	incidents.ExhibitUnconfigured: {"not configured", "idle"},
 }
 
 // exhibits asks for what was kept.
