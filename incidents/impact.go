@@ -1,6 +1,10 @@
 package incidents
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Impact is what an incident cost the people who use the service, as the ledger counted it. The zero Impact says that
 // nothing is known.
@@ -52,4 +56,20 @@ func (i Impact) Total() float64 {
 		sum += h.Total
 	}
 	return sum
+}
+
+// Hit returns the tenants that had failed requests, the hardest hit first.
+func (i Impact) Hit() []string {
+	errors := map[string]float64{}
+	for _, h := range i.Counts {
+		if h.Tenant != "" && h.Errors > 0 {
+			errors[h.Tenant] += h.Errors
+		}
+	}
+	var hit []string
+	for tenant := range errors {
+		hit = append(hit, tenant)
+	}
+	slices.SortFunc(hit, func(a, b string) int { return cmp.Or(cmp.Compare(errors[b], errors[a]), cmp.Compare(a, b)) })
+	return hit
 }

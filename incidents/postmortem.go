@@ -33,6 +33,7 @@ type draft struct {
 	events   []Event
 	attempts []Attempt
 	impact   Impact
+	kept     []Exhibit
 	now      time.Time
 }
 
@@ -121,6 +122,7 @@ func (d *draft) impactSection() {
 	if !m.Known() {
 		d.f("The ledger has no numbers for this incident. Say here who was affected, how, and for how long.")
 		d.unknown()
+		d.exhibits()
 		return
 	}
 	d.f("Counted by the ledger from %s to %s.\n", stamp(m.From), stamp(m.To))
@@ -133,6 +135,27 @@ func (d *draft) impactSection() {
 	}
 	d.harms()
 	d.unknown()
+	d.exhibits()
+}
+
+// exhibits says what was kept at the time. What log lines and traces tell stays with the incident, because a postmortem may
+// be published to who must not read them.
+func (d *draft) exhibits() {
+	if len(d.kept) == 0 {
+		return
+	}
+	d.f("\nKept with the incident at the time:\n")
+	for _, e := range d.kept {
+		what := string(e.Kind)
+		if e.Subject != "" {
+			what = "promise " + escape(e.Subject)
+		}
+		budget := ""
+		if e.Content.Budget != nil {
+			budget = fmt.Sprintf(" %s of the error budget was left.", share(*e.Content.Budget))
+		}
+		d.f("- When it was %s, %s: %s%s", e.Moment, what, escape(e.Says()), budget)
+	}
 }
 
 func (d *draft) harms() {

@@ -29,6 +29,7 @@ type Found struct {
 	Events   []Event
 	Attempts []Attempt
 	Impact   Impact // the zero Impact makes the figures say that nothing is known
+	Kept     []Exhibit
 }
 
 // Refresh returns the postmortem with its figures filled in anew from what was found, one entry an incident; people's
@@ -67,7 +68,7 @@ func EvidenceText(kind Evidence, found []Found, now time.Time) string {
 }
 
 func figuresOf(kind Evidence, f Found, now time.Time) string {
-	d := &draft{i: f.Incident, events: inOrder(f.Events), attempts: f.Attempts, impact: f.Impact, now: now}
+	d := &draft{i: f.Incident, events: inOrder(f.Events), attempts: f.Attempts, impact: f.Impact, kept: f.Kept, now: now}
 	switch kind {
 	case EvidenceSummary:
 		d.summary()

@@ -77,6 +77,12 @@ func (s *Step) parts() ([]part, error) {
 	return parts, err
 }
 
+// CheckQuery says what is wrong with a query that has variables, as a step's body would be refused, or nil.
+func CheckQuery(language Language, body string) error {
+	_, err := (&Step{Language: language, Body: body}).parts()
+	return err
+}
+
 // split finds the variables and where each stands.
 func split(body string, language Language) ([]part, error) {
 	var (

@@ -24,7 +24,7 @@ const shutdownTime = 10 * time.Second
 func (p *plane) buildApp(context.Context) error {
 	p.hub = httpapi.NewHub()
 	telemetry.Watch(p.telemetry.Registry, "nines_event_streams", "Live event streams that are open.", func() float64 { return float64(p.hub.Listeners()) })
-	answers := insight{p.intelligence}
+	answers, stakes := insight{p.intelligence}, p.newStakes()
 	prometheusURL := p.config.PrometheusURL
 	if prometheusURL == "" {
 		prometheusURL = "http://" + loopback(p.config.EngineListen)
@@ -42,7 +42,7 @@ func (p *plane) buildApp(context.Context) error {
 		Room:        p.room(),
 		Trackers:    trackerDesk{p.db, p},
 		Postmortems: p.postmortems(),
-		Evidence:    evidence{p.db, p.definitions.Catalog},
+		Evidence:    p.evidence(stakes),
 		Runbooks:    runner{p},
 		AlertRules:  func() alerting.Rules { return p.definitions.Catalog().AlertRules() },
 		Router:      p.router, TierOf: func(tenant string) string { return p.definitions.Catalog().Tier(tenant) },
@@ -56,7 +56,7 @@ func (p *plane) buildApp(context.Context) error {
 		web.Deps{OnCall: onCall{p.db, p}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: p.runbookText, Log: p.log,
 			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
 			Assigner: p.assigner(), Room: p.room(), Runbooks: webRunbooks{runner{p}}, Postmortems: webPostmortems{p.postmortems()},
-			Evidence: evidence{p.db, p.definitions.Catalog}})
+			Evidence: p.evidence(stakes)})
 }
 
 // sessions knows the engine's own token beside those that are stored.

@@ -51,6 +51,8 @@ type Config struct {
 	LogLevel     string `koanf:"log-level"`     // debug, info, warn or error
 	OTLPEndpoint string `koanf:"otlp-endpoint"` // OpenTelemetry collector, http://host:4318; empty sends no traces
 	LokiURL      string `koanf:"loki-url"`      // Loki push URL; empty sends no logs there
+
+	Evidence EvidenceConfig `koanf:",squash"`
 }
 
 // DefaultConfig returns what runs with nothing set.
@@ -61,6 +63,7 @@ func DefaultConfig() Config {
 		LedgerBucket: 5 * time.Minute, LedgerEvery: 30 * time.Second, ResolveAfter: 5 * time.Minute, Drain: 500 * time.Millisecond,
 		WatchdogMethod: "POST", WatchdogEvery: time.Minute,
 		MailFrom: "nines@localhost", LogFormat: "auto", LogLevel: "info",
+		Evidence: defaultEvidence(),
 	}
 }
 
@@ -111,6 +114,7 @@ func (c Config) Check() error {
 	if method := strings.ToUpper(c.WatchdogMethod); method != "GET" && method != "POST" {
 		add("watchdog-method", "must be GET or POST")
 	}
+	c.Evidence.check(add)
 	if len(e.Details) == 0 {
 		return nil
 	}

@@ -13,7 +13,10 @@ import (
 type evidence struct {
 	*postgres.DB
 	catalog func() *definitions.Catalog
+	*stakes
 }
+
+func (p *plane) evidence(s *stakes) evidence { return evidence{p.db, p.definitions.Catalog, s} }
 
 // Figures returns how incidents went, with the owner of each service as its team.
 func (e evidence) Figures(ctx context.Context, scope access.Scope, f incidents.FiguresFilter) ([]incidents.Figures, error) {

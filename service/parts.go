@@ -52,6 +52,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
 		jobNotices, jobSessions, jobOnCall, jobAudit, jobDiagnose,
 		jobChase, jobOverdue, jobLetters, jobTrackers,
+		jobEvidence,
 	)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {

@@ -136,6 +136,9 @@ func (d postmortemDesk) found(ctx context.Context, who access.Principal, ids []s
 		if err != nil {
 			return nil, err
 		}
+		if f.Kept, err = d.Exhibits(ctx, who.Scope(), f.Incident.ID); err != nil {
+			return nil, err
+		}
 		found = append(found, f)
 	}
 	return found, nil

@@ -72,6 +72,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}
+	p.startEvidence(ctx, g)
 	jobs, err := p.db.Jobs(ctx, []postgres.Job{
 		{Name: jobLedger, Every: p.config.LedgerEvery, Timeout: ledgerTimeout, Run: p.copyLedger},
 		{Name: jobBudgets, Every: budgetEvery, Run: p.updateBudgets},

@@ -24,11 +24,14 @@ type incidentsBody struct {
 }
 
 func (a *cli) incidentsCommand() *cobra.Command {
-	return group("incidents", "What is wrong, who is on it, and what was done",
+	c := group("incidents", "What is wrong, who is on it, and what was done",
 		a.incidentsList(), a.incidentsShow(), a.incidentsAck(), a.incidentsEscalate(), a.incidentsResolve(), a.incidentsNote(), a.incidentsPostmortem(),
 		a.incidentsReassign(), a.incidentsSnooze(), a.incidentsCalls(),
 		a.incidentsDeclare(), a.incidentsRate(), a.incidentsRole(), a.incidentsMerge(), a.incidentsSplit(), a.incidentsReopen(),
-		a.incidentsTasks(), a.incidentsUpdate(), a.incidentsUpdates(), a.incidentsSubscribe(), a.incidentsSubscribers(), a.incidentsUnsubscribe())
+		a.incidentsTasks(), a.incidentsUpdate(), a.incidentsUpdates(), a.incidentsSubscribe(), a.incidentsSubscribers(), a.incidentsUnsubscribe(),
+		a.incidentsEvidence())
+	c.Aliases = []string{"incident"}
+	return c
 }
 
 func (a *cli) incidentsList() *cobra.Command {

@@ -65,6 +65,15 @@ func (a *cli) serveCommand() *cobra.Command {
 	f.String("log-level", def.LogLevel, "debug, info, warn or error")
 	f.String("otlp-endpoint", "", "OpenTelemetry collector for traces, http://host:4318")
 	f.String("loki-url", "", "Loki push URL for logs, http://host:3100/loki/api/v1/push")
+	f.String("evidence-loki-url", "", "Loki whose lines are kept with an incident that opens, http://host:3100; unset: none are")
+	f.String("evidence-loki-query", def.Evidence.LokiQuery, "LogQL for them, with {{ labels.x }} and {{ incident.x }} inside quotes")
+	f.String("evidence-loki-tenant", "", "X-Scope-OrgID for it; {{ incident.tenant }} is the incident's own tenant")
+	f.String("evidence-loki-token-file", "", "file of its bearer token, below the folder of secrets")
+	f.String("evidence-tempo-url", "", "Tempo whose traces are kept with an incident that opens, http://host:3200; unset: none are")
+	f.String("evidence-tempo-query", def.Evidence.TempoQuery, "TraceQL for them")
+	f.String("evidence-tempo-tenant", "", "X-Scope-OrgID for it")
+	f.String("evidence-tempo-token-file", "", "file of its bearer token, below the folder of secrets")
+	f.String("evidence-trace-url", "", "where people see a trace, with {trace} for its ID")
 	return c
 }
 

@@ -17,6 +17,8 @@ type Evidence interface {
 	SearchIncidents(ctx context.Context, scope access.Scope, s incidents.Search) ([]incidents.Incident, error)
 	Similar(ctx context.Context, scope access.Scope, id string) ([]incidents.Similar, error)
 	Suspects(ctx context.Context, scope access.Scope, id string) ([]incidents.Suspect, error)
+
+	Exhibits
 }
 
 type figuresInput struct {
@@ -79,6 +81,7 @@ type suspectList struct {
 }
 
 func (a *API) mountFigures() {
+	a.mountExhibits()
 	const tag = "Incidents"
 	register(a, operation{id: "get-figures", method: get, path: "/figures", tag: tag, role: access.Viewer, audience: operatorOnly,
 		summary: "Say how incidents went: MTTA, MTTR, MTBF, time to engage, pages, noise",

@@ -50,6 +50,7 @@ var sample = map[string]struct{ query, body string }{
 	"get-reachability": {}, "add-method": {body: `{"name":"mobile","way":"sms","address":"+4915112345678"}`}, "send-method-code": {},
 	"verify-method": {body: `{"code":"123456"}`}, "remove-method": {}, "set-rules": {body: `{"rules":[]}`}, "set-quiet": {body: `{"zone":"UTC","quiet":[]}`},
 	"get-figures": {query: "by=team&zone=Europe/Berlin"}, "search-incidents": {query: "q=disk"}, "list-similar-incidents": {}, "list-incident-suspects": {},
+	"get-incident-evidence": {}, "get-incident-stake": {},
 	"list-postmortems": {query: "q=pool&state=draft"}, "draft-postmortem": {body: `{"incidents":["42"]}`}, "list-postmortem-templates": {},
 	"list-postmortem-duties": {query: "overdue=true"}, "get-postmortem": {}, "save-postmortem": {body: `{"base":1,"texts":{"trigger":"load"}}`},
 	"refresh-postmortem": {}, "move-postmortem": {body: `{"reason":"x"}`}, "publish-postmortem": {body: `{"published":true}`},

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestPastIncidentsOfOtherServicesAreFoundByAnyWordOfTheTitle(t *testing.T) {
 	add("acme", "Zorrodb pool", "payments", nil)
 	add("globex", "Zorrodb pool", "payments", &over)
 	this := add("acme", "the pool of 'zorrodb'", "checkout", nil)
-	signs := add("acme", "' & | !", "elsewhere", nil)
+	signs := value[string](t, conn, addIncidentSQL, "acme", "' & | !", "elsewhere", start, nil, `{}`)
 	for name, scope := range map[string]access.Scope{"the operator": access.Operator(), "the tenant": access.Tenant("acme")} {
 		got := must(db.Similar(ctx, scope, this))(t)
 		if len(got) != 1 || got[0].Incident.ID != like || got[0].Words <= 0 {
@@ -59,6 +60,51 @@ func TestPastIncidentsOfOtherServicesAreFoundByAnyWordOfTheTitle(t *testing.T) {
 	}
 	if got, err := db.Similar(ctx, access.Tenant("globex"), this); err == nil {
 		t.Errorf("another tenant finds %+v", got)
+	}
+}
+
+func TestPastIncidentsOfOtherServicesAndWordsAreFoundByTheirAlert(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	start := time.Now().Add(-48 * time.Hour)
+	over := start.Add(time.Hour)
+	like := value[string](t, conn, addIncidentSQL, "", "Poolito is empty", "payments", start, &over, `{"alertname":"PoolEmpty","region":"eu"}`)
+	this := value[string](t, conn, addIncidentSQL, "", "Zorrodb waits", "checkout", start, nil, `{"alertname":"PoolEmpty","region":"eu"}`)
+	got := must(db.Similar(context.Background(), access.Operator(), this))(t)
+	if len(got) != 1 || got[0].Incident.ID != like {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestWhatIsSimilarIsFoundWithoutReadingAllIncidents(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	do(t, conn, fillSQL, 30_000, true)
+	this := value[string](t, conn, addIncidentSQL, "", "Trouble of service", "s7", time.Now(), nil, `{"alertname":"A7"}`)
+	do(t, conn, "vacuum analyze incidents, incident_terms")
+	plan := must(db.ExplainSimilar(context.Background(), access.Operator(), this))(t)
+	for _, line := range plan {
+		if strings.Contains(line, "Seq Scan") {
+			t.Errorf("all is read:\n%s", strings.Join(plan, "\n"))
+			break
+		}
+	}
+	if found := must(db.Similar(context.Background(), access.Operator(), this))(t); len(found) == 0 {
+		t.Error("nothing is similar")
+	}
+}
+
+func TestASearchOfOneServiceSortsNothing(t *testing.T) {
+	t.Parallel()
+	db, conn := openBoth(t)
+	do(t, conn, fillSQL, 30_000, true)
+	do(t, conn, "vacuum analyze incidents")
+	plan := must(db.ExplainSearch(context.Background(), access.Operator(), incidents.Search{Services: []string{"s7"}, Limit: 5}))(t)
+	for _, line := range plan {
+		if strings.Contains(line, "Sort") || strings.Contains(line, "Seq Scan") {
+			t.Errorf("too much is read:\n%s", strings.Join(plan, "\n"))
+			break
+		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/incidents"
-	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/slo"
 )
 
@@ -19,10 +17,13 @@ type attached struct {
 	Similar       []similarRow
 	Hit           []string    // tenants with failed requests
 	Credits       []creditRow // of the tenants hit whose contracts promise this and grant credits
-	HasEvidence   bool        // whether there is anybody to ask for suspects and similar incidents
+	Kept          exhibitsView
+	HasEvidence   bool // whether there is anybody to ask for suspects and similar incidents
 	AskedSuspects bool
 	AskedSimilar  bool
 	AskedCredits  bool
+	StakeAsOf     *time.Time // when the credits were computed, nil where they were not
+	MoreCredits   int        // contracts of tenants hit that were not computed
 }
 
 // suspectRow is a change near the start, with why it may be the cause.
@@ -54,9 +55,8 @@ const (
 	// partTimeout is how long one part of the incident's page may take. What takes longer is shown as missing, because
 	// who opens the page at night needs its buttons first.
 	partTimeout = 3 * time.Second
-	// mostSuspects and mostCredits bound what stands beside an incident.
+	// mostSuspects bounds what stands beside an incident.
 	mostSuspects = 8
-	mostCredits  = 3
 )
 
 // within asks with the deadline of one part of a page.
@@ -96,70 +96,25 @@ func similarRows(found []incidents.Similar, now time.Time, v viewer) []similarRo
 	return rows
 }
 
-// tenantsHit returns the tenants that had failed requests, the hardest hit first.
-func tenantsHit(impact incidents.Impact) []string {
-	errors := map[string]float64{}
-	for _, h := range impact.Counts {
-		if h.Tenant != "" && h.Errors > 0 {
-			errors[h.Tenant] += h.Errors
-		}
+// creditRowOf puts what is at stake into words.
+func creditRowOf(c slo.CreditAtStake) creditRow {
+	row := creditRow{Tenant: c.Tenant, Promised: c.Promised.String() + thin + "%", Month: c.Month}
+	if c.Measured != "" {
+		row.Measured = c.Measured + thin + "%"
 	}
-	var hit []string
-	for tenant := range errors {
-		hit = append(hit, tenant)
+	if c.Credit > 0 {
+		row.Credit = trimmed(c.Credit, 2) + thin + "%"
 	}
-	slices.SortFunc(hit, func(a, b string) int { return cmp.Or(cmp.Compare(errors[b], errors[a]), cmp.Compare(a, b)) })
-	return hit
-}
-
-// creditsAtStake says what the contracts of the tenants hit grant for the month of the incident's start, as it stands.
-// A contract that promises nothing of this SLO, or grants no credits, has no row.
-func (s *site) creditsAtStake(ctx context.Context, scope access.Scope, i incidents.Incident, hit []string) ([]creditRow, error) {
-	var rows []creditRow
-	for _, contract := range s.Definitions.Contracts() {
-		n := slices.IndexFunc(contract.Promises, func(p slo.Promise) bool { return p.SLO == i.SLO && len(p.Credits) > 0 })
-		if n < 0 || !slices.Contains(hit, contract.Tenant) || len(rows) == mostCredits {
-			continue
-		}
-		month := monthOf(i.StartedAt, contract.Zone)
-		report, err := s.Insight.SLAReport(ctx, scope, contract.Tenant, month)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, creditRowOf(contract.Tenant, contract.Promises[n], report, month))
-	}
-	return rows, nil
-}
-
-// monthOf returns the month of a time on the contract's clock.
-func monthOf(t time.Time, zone string) slo.Month {
-	location, err := time.LoadLocation(zone)
-	if err != nil {
-		location = time.UTC
-	}
-	t = t.In(location)
-	return slo.Month{Year: t.Year(), Month: t.Month()}
-}
-
-func creditRowOf(tenant string, p slo.Promise, report slo.Report, month slo.Month) creditRow {
-	row := creditRow{Tenant: tenant, Promised: p.Objective.String() + thin + "%", Month: month}
-	n := slices.IndexFunc(report.Promises, func(r slo.PromiseReport) bool { return r.SLO == p.SLO })
-	if n < 0 {
-		return row
-	}
-	found := report.Promises[n]
-	if found.Displayed != "" {
-		row.Measured = found.Displayed + thin + "%"
-	}
-	if found.Credit > 0 {
-		row.Credit = trimmed(found.Credit, 2) + thin + "%"
-	}
-	ladder := slices.SortedFunc(slices.Values(p.Credits), func(a, b slo.CreditTier) int { return cmp.Compare(b.Below, a.Below) })
-	for _, step := range ladder {
-		if step.Credit > found.Credit {
-			row.Next = fmt.Sprintf("%s%s%% below %s%s%%", trimmed(step.Credit, 2), thin, trimmed(step.Below, 5), thin)
-			break
-		}
+	if c.Next != nil {
+		row.Next = fmt.Sprintf("%s%s%% below %s%s%%", trimmed(c.Next.Credit, 2), thin, trimmed(c.Next.Below, 5), thin)
 	}
 	return row
+}
+
+func creditRows(stake slo.Stake) []creditRow {
+	var rows []creditRow
+	for _, c := range stake.Credits {
+		rows = append(rows, creditRowOf(c))
+	}
+	return rows
 }

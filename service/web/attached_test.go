@@ -61,7 +61,7 @@ func TestCreditsSayWhatIsOwedAndTheNextStep(t *testing.T) {
 		{"at the end of the ladder", report("98", 25), "25\u00a0%", "", "98\u00a0%"},
 		{"not in the report", slo.Report{}, "", "", ""},
 	} {
-		row := creditRowOf("acme", p, c.report, month)
+		row := creditRowOf(p.CreditAtStake("acme", c.report, month))
 		if row.Credit != c.credit || row.Next != c.next || row.Measured != c.seen {
 			t.Errorf("%s: credit %q next %q measured %q", c.name, row.Credit, row.Next, row.Measured)
 		}
@@ -69,7 +69,7 @@ func TestCreditsSayWhatIsOwedAndTheNextStep(t *testing.T) {
 }
 
 func TestTheHardestHitTenantComesFirst(t *testing.T) {
-	hit := tenantsHit(incidents.Impact{Counts: []incidents.Harm{{Tenant: "a", Errors: 1}, {Tenant: "b", Errors: 2}, {Tenant: "b", Region: "eu", Errors: 2}, {Tenant: "c", Total: 9}, {Errors: 9}}})
+	hit := incidents.Impact{Counts: []incidents.Harm{{Tenant: "a", Errors: 1}, {Tenant: "b", Errors: 2}, {Tenant: "b", Region: "eu", Errors: 2}, {Tenant: "c", Total: 9}, {Errors: 9}}}.Hit()
 	if len(hit) != 2 || hit[0] != "b" || hit[1] != "a" {
 		t.Errorf("tenants hit are %v", hit)
 	}

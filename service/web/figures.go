@@ -12,6 +12,7 @@ import (
 
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
+	"github.com/nines-sre/nines/slo"
 )
 
 // Evidence says how incidents went, and what may help with one.
@@ -22,6 +23,11 @@ type Evidence interface {
 	Similar(ctx context.Context, scope access.Scope, id string) ([]incidents.Similar, error)
 	// Suspects ranks the changes near the start of an incident; a tenant sees none.
 	Suspects(ctx context.Context, scope access.Scope, id string) ([]incidents.Suspect, error)
+	// Exhibits returns what was kept with an incident; a tenant sees nothing that is private to the operator.
+	Exhibits(ctx context.Context, scope access.Scope, id string) ([]incidents.Exhibit, error)
+	// Stake returns what an incident costs, as of at most a minute ago. Only the operator is shown it.
+	Stake(ctx context.Context, i incidents.Incident) (slo.Stake, error)
+	PendingExhibits(ctx context.Context, scope access.Scope, id string) ([]incidents.PendingExhibit, error)
 }
 
 type figuresView struct {

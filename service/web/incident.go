@@ -128,13 +128,23 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 	}
 	wait.Go(func() {
 		impact, askedImpact = within(ctx, func(ctx context.Context) (incidents.Impact, error) { return s.Insight.Impact(ctx, scope, i) })
-		if hit := tenantsHit(impact); v.Operator && len(hit) > 0 {
-			view.Credits, askedCredits = within(ctx, func(ctx context.Context) ([]creditRow, error) { return s.creditsAtStake(ctx, scope, i, hit) })
+		if v.Operator && s.Evidence != nil && len(impact.Hit()) > 0 {
+			stake, err := within(ctx, func(ctx context.Context) (slo.Stake, error) { return s.Evidence.Stake(ctx, i) })
+			view.Credits, view.MoreCredits, askedCredits = creditRows(stake), stake.More, err
+			if err == nil {
+				view.StakeAsOf = &stake.At
+			}
 		}
 	})
 	if s.Evidence != nil {
 		wait.Go(func() {
 			similar, askedSimilar = within(ctx, func(ctx context.Context) ([]incidents.Similar, error) { return s.Evidence.Similar(ctx, scope, i.ID) })
+		})
+	}
+	var askedKept error
+	if s.Evidence != nil {
+		wait.Go(func() {
+			view.Kept, askedKept = within(ctx, func(ctx context.Context) (exhibitsView, error) { return s.exhibits(ctx, scope, i.ID) })
 		})
 	}
 	if s.Evidence != nil && v.Operator {
@@ -146,6 +156,7 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 		wait.Go(func() { before, askedChanges = s.Changes.ChangesBefore(ctx, scope, i.ID) })
 	}
 	wait.Wait()
+	m.note("kept evidence", askedKept)
 	m.note("changes", askedChanges)
 	view.Changes = precedingRows(before, s.Now().UTC())
 	m.note("suspects", askedSuspects)
@@ -177,7 +188,7 @@ func (s *site) fillIncident(ctx context.Context, who access.Principal, i inciden
 }
 
 func (v *incidentView) setImpact(impact incidents.Impact) {
-	v.Impact, v.Budget, v.Hit = &impact, spentText(impact.BudgetShare), tenantsHit(impact)
+	v.Impact, v.Budget, v.Hit = &impact, spentText(impact.BudgetShare), impact.Hit()
 	if impact.BadMinutes != nil && finite(*impact.BadMinutes) {
 		v.Minutes = spanText(time.Duration(*impact.BadMinutes * float64(time.Minute)))
 		if *impact.BadMinutes <= 0 {

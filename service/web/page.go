@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -93,17 +94,22 @@ var templateFiles embed.FS
 // templates holds one set for each page: the layout and parts that all share, and the page's own content.
 var templates = parseTemplates()
 
+// shared are the templates that hold parts and no page.
+var shared = []string{"layout", "parts", "corrections", "postmortem-parts", "room", "runbook-steps", "incident-evidence"}
+
 func parseTemplates() map[string]*template.Template {
-	shared := template.Must(template.New("").Funcs(templateFuncs).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html", "templates/corrections.html", "templates/postmortem-parts.html",
-		"templates/room.html", "templates/runbook-steps.html"))
+	parts := template.New("").Funcs(templateFuncs)
+	for _, name := range shared {
+		parts = template.Must(parts.ParseFS(templateFiles, "templates/"+name+".html"))
+	}
 	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		panic(err) // the pattern is constant
 	}
 	sets := map[string]*template.Template{}
 	for _, file := range files {
-		if name := strings.TrimSuffix(path.Base(file), ".html"); name != "layout" && name != "parts" && name != "corrections" && name != "postmortem-parts" && name != "room" && name != "runbook-steps" {
-			sets[name] = template.Must(template.Must(shared.Clone()).ParseFS(templateFiles, file))
+		if name := strings.TrimSuffix(path.Base(file), ".html"); !slices.Contains(shared, name) {
+			sets[name] = template.Must(template.Must(parts.Clone()).ParseFS(templateFiles, file))
 		}
 	}
 	return sets
