@@ -94,7 +94,8 @@ func (p *plane) countTrackers() func(context.Context) error {
 	var failing, lag atomic.Int64
 	telemetry.Watch(p.telemetry.Registry, "nines_tracker_items_failing", "Action items whose tracker was not told at the last try.",
 		func() float64 { return float64(failing.Load()) })
-	telemetry.Watch(p.telemetry.Registry, "nines_tracker_lag_seconds", "For how long the action item that waits longest is due to be told to its tracker.",
+	telemetry.Watch(p.telemetry.Registry, "nines_tracker_lag_seconds",
+		"For how long the action item that waits longest is due to be told to its tracker.",
 		func() float64 { return time.Duration(lag.Load()).Seconds() })
 	return func(ctx context.Context) error {
 		n, behind, err := p.db.TrackerStanding(ctx)
@@ -151,7 +152,8 @@ func (t trackers) sync(ctx context.Context, s postgres.DueSync) postgres.Synced 
 	theirs := take.Edit(s.ActionItem, d.Name)
 	if theirs != nil {
 		if _, err := s.Apply(*theirs, t.now()); err != nil {
-			return t.failed(s, out, fault.New(fault.Invalid, "what %s says of %s cannot be taken over: %s", d.Name, ticket.Key, fault.Public(err).Message))
+			return t.failed(s, out, fault.New(fault.Invalid, "what %s says of %s cannot be taken over: %s",
+				d.Name, ticket.Key, fault.Public(err).Message))
 		}
 	}
 	if !tell.Empty() {
