@@ -51,8 +51,7 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 	p.metrics.jobs.Expect(
 		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
 		jobNotices, jobSessions, jobOnCall, jobAudit, jobDiagnose,
-		jobChase, jobOverdue, jobLetters, jobTrackers,
-		jobEvidence,
+		jobChase, jobOverdue, jobLetters, jobTrackers, jobTrackerLag, jobEvidence,
 	)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {

@@ -25,8 +25,12 @@ const (
 	jobTrackers   = "sync-trackers"
 	trackersEvery = 2 * time.Second
 	syncsOnce     = 20
-	syncLease     = 3 * time.Minute // longer than all calls of one sync together
-	syncTime      = 2 * time.Minute
+
+	jobTrackerLag   = "count-tracker-lag"
+	trackerLagEvery = 30 * time.Second
+
+	syncLease = 3 * time.Minute // longer than all calls of one sync together
+	syncTime  = 2 * time.Minute
 
 	lookOpen    = 5 * time.Minute // how soon a change over there is heard of, of what is open here
 	lookClosed  = time.Hour       // and of what is closed, for lookFor
@@ -43,7 +47,33 @@ type trackers struct {
 	transport http.RoundTripper
 	baseURL   string
 	now       func() time.Time
-	failing   *atomic.Int64 // items of the last turns whose tracker was not told
+	failing   *atomic.Int64 // times that an item could not be told
+	rests     *rests
+}
+
+// rests are the trackers that asked to be left alone, and until when. It is safe for concurrent use.
+type rests struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
+
+// left is how long a tracker is still to be left alone; 0 is no longer.
+func (r *rests) left(name string, now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(r.until[name].Sub(now), 0)
+}
+
+// heed keeps what a tracker asked for; a shorter wish does not end a longer one.
+func (r *rests) heed(name string, until time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if until.After(r.until[name]) {
+		if r.until == nil {
+			r.until = map[string]time.Time{}
+		}
+		r.until[name] = until
+	}
 }
 
 type syncStore interface {
@@ -53,10 +83,28 @@ type syncStore interface {
 
 func (p *plane) trackers() trackers {
 	t := trackers{store: p.db, catalog: p.definitions.Catalog, secrets: p.secretDir(), transport: notify.NewTransport(),
-		baseURL: strings.TrimRight(p.config.PublicURL(), "/"), now: time.Now, failing: &atomic.Int64{}}
+		baseURL: strings.TrimRight(p.config.PublicURL(), "/"), now: time.Now, failing: &atomic.Int64{}, rests: &rests{}}
 	telemetry.Watch(p.telemetry.Registry, "nines_tracker_syncs_failed", "Action items that could not be told to their trackers, since the start.",
 		func() float64 { return float64(t.failing.Load()) })
 	return t
+}
+
+// countTrackers counts what trackers are behind with; each replica counts for itself.
+func (p *plane) countTrackers() func(context.Context) error {
+	var failing, lag atomic.Int64
+	telemetry.Watch(p.telemetry.Registry, "nines_tracker_items_failing", "Action items whose tracker was not told at the last try.",
+		func() float64 { return float64(failing.Load()) })
+	telemetry.Watch(p.telemetry.Registry, "nines_tracker_lag_seconds",
+		"For how long the action item that waits longest is due to be told to its tracker.",
+		func() float64 { return time.Duration(lag.Load()).Seconds() })
+	return func(ctx context.Context) error {
+		n, behind, err := p.db.TrackerStanding(ctx)
+		if err == nil {
+			failing.Store(int64(n))
+			lag.Store(int64(behind))
+		}
+		return err
+	}
 }
 
 // run tells what is due. The failure of one item holds back no other.
@@ -89,6 +137,9 @@ func (t trackers) sync(ctx context.Context, s postgres.DueSync) postgres.Synced 
 	if !ok {
 		return t.failed(s, out, fault.New(fault.Invalid, "there is no tracker named %q; define it, or name another", s.Tracker))
 	}
+	if rest := t.rests.left(s.Tracker, t.now()); rest > 0 { // one refusal stands for all: asking on makes it longer
+		return t.failed(s, out, &fault.Error{Kind: fault.Limited, Message: s.Tracker + " asked to be left alone for a while", RetryAfter: rest})
+	}
 	tr := d.New(t.secrets, t.transport)
 	ticket, err := t.ticket(ctx, tr, s)
 	if err != nil {
@@ -98,13 +149,21 @@ func (t trackers) sync(ctx context.Context, s postgres.DueSync) postgres.Synced 
 	can := tr.Features()
 	ours := can.Fit(track.FieldsOf(s.ActionItem))
 	tell, take := track.Merge(s.Agreed, ours, ticket.Fields, can)
+	theirs := take.Edit(s.ActionItem, d.Name)
+	if theirs != nil {
+		if _, err := s.Apply(*theirs, t.now()); err != nil {
+			return t.failed(s, out, fault.New(fault.Invalid, "what %s says of %s cannot be taken over: %s",
+				d.Name, ticket.Key, fault.Public(err).Message))
+		}
+	}
 	if !tell.Empty() {
 		if err := tr.Update(ctx, ticket.Key, tell); err != nil {
 			return t.failed(s, out, err)
 		}
 	}
 	agreed := ours.With(take)
-	out.Theirs, out.Told, out.Agreed, out.Again = take.Edit(s.ActionItem, d.Name), &ours, &agreed, t.lookAgain(s, agreed)
+	out.Theirs, out.Told, out.Agreed, out.Again = theirs, &ours, &agreed, t.lookAgain(s, agreed)
+	out.Overrule = track.Conflicts(s.Agreed, ours, ticket.Fields, can)
 	return out
 }
 
@@ -152,6 +211,9 @@ func (t trackers) lookAgain(s postgres.DueSync, agreed track.Fields) time.Durati
 func (t trackers) failed(s postgres.DueSync, out postgres.Synced, err error) postgres.Synced {
 	t.failing.Add(1)
 	out.Error, out.Again = fault.Public(err).Message, syncRefused
+	if wait := track.RetryAfter(err); fault.Is(err, fault.Limited) && wait > 0 {
+		t.rests.heed(s.Tracker, t.now().Add(wait))
+	}
 	if track.Transient(err) {
 		out.Again = max(track.RetryAfter(err), min(syncRetry<<min(s.Tries, 7), time.Hour))
 	}
@@ -171,7 +233,7 @@ func (d trackerDesk) Trackers(ctx context.Context, who access.Principal) ([]http
 	for _, t := range d.plane.definitions.Catalog().Trackers() {
 		c := counts[t.Name]
 		out = append(out, httpapi.TrackerState{Name: t.Name, Vendor: t.Vendor, Place: t.Place, Services: t.Services, Default: t.Default,
-			Items: c.Items, Open: c.Open, Failing: c.Failing, Error: c.Error, SyncedAt: c.Synced})
+			Items: c.Items, Open: c.Open, Failing: c.Failing, Error: c.Error, SyncedAt: c.Synced, LagSeconds: c.Lag})
 	}
 	return out, err
 }
@@ -185,7 +247,7 @@ func (d trackerDesk) TestTracker(ctx context.Context, who access.Principal, name
 	if !ok {
 		return "", fault.New(fault.NotFound, "there is no tracker named %q", name)
 	}
-	place, err = def.New(d.plane.secretDir(), nil).Check(ctx)
+	place, err = def.New(d.plane.secretDir(), notify.NewTransport()).Check(ctx)
 	if err != nil && !fault.Is(err, fault.Timeout) { // what the tracker says is for who tries it, whatever its kind
 		err = fault.New(fault.Invalid, "%s", fault.Public(err).Message)
 	}

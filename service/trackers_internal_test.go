@@ -75,7 +75,7 @@ spec:
 	due := time.Date(2026, 12, 24, 12, 0, 0, 0, time.UTC)
 	s := &shelf{item: incidents.ActionItem{ID: "6b2f8c1e-54d7-4a59-8f0a-0c1d2e3f4a5b", Number: 3, Postmortem: "p", Incident: "i", Title: "Alert on the pool", Kind: incidents.Detect,
 		State: incidents.ActionOpen, DueAt: &due, Tracker: "ops", CreatedAt: due}}
-	return s, trackers{store: s, catalog: func() *definitions.Catalog { return set.Catalog }, baseURL: "https://nines.example", now: time.Now, failing: &atomic.Int64{}}, j
+	return s, trackers{store: s, catalog: func() *definitions.Catalog { return set.Catalog }, baseURL: "https://nines.example", now: time.Now, failing: &atomic.Int64{}, rests: &rests{}}, j
 }
 
 func turn(t *testing.T, tr trackers) {
@@ -155,6 +155,11 @@ func TestALostAnswerAndAnOutageMakeOneTicketAndAreTriedAgain(t *testing.T) {
 	}
 	j.FailAlways(nil)
 	turn(t, tr)
+	if s.last.Again != syncRetry<<2 || s.last.Error != "ops asked to be left alone for a while" {
+		t.Errorf("asked on: %+v", s.last)
+	}
+	tr.now = func() time.Time { return time.Now().Add(2 * time.Minute) }
+	turn(t, tr)
 	if s.last.Error != "" || len(j.Issues()) != 1 || s.item.TrackerKey != "OPS-1" {
 		t.Errorf("%+v, %d issues", s.last, len(j.Issues()))
 	}
@@ -167,5 +172,29 @@ func TestALostAnswerAndAnOutageMakeOneTicketAndAreTriedAgain(t *testing.T) {
 	turn(t, tr)
 	if !strings.Contains(s.last.Error, `no tracker named "nowhere"`) {
 		t.Errorf("not defined: %+v", s.last)
+	}
+}
+
+// TestWhatBothSidesWordedAnewIsTold has both change the title: ours holds, and theirs is told.
+func TestWhatBothSidesWordedAnewIsTold(t *testing.T) {
+	s, tr, j := shelved(t)
+	turn(t, tr)
+	s.item.Title = "Ours"
+	j.Change("OPS-1", track.Fields{Title: "Theirs", State: incidents.ActionOpen, Due: "2026-12-24"})
+	turn(t, tr)
+	want := track.Conflict{Field: "title", Ours: "Ours", Theirs: "Theirs", Kept: "Ours"}
+	if len(s.last.Overrule) != 1 || s.last.Overrule[0] != want || j.Issues()[0].Summary != "Ours" {
+		t.Errorf("%+v, %+v", s.last, j.Issues()[0])
+	}
+}
+
+// TestATicketThatCannotBeTakenOverIsTold has a ticket without words; the item stays as it is and says why.
+func TestATicketThatCannotBeTakenOverIsTold(t *testing.T) {
+	s, tr, j := shelved(t)
+	turn(t, tr)
+	j.Change("OPS-1", track.Fields{Title: " ", State: incidents.ActionOpen, Due: "2026-12-24"})
+	turn(t, tr)
+	if !strings.Contains(s.last.Error, "what ops says of OPS-1 cannot be taken over: title: has 0 characters") || s.item.Title != "Alert on the pool" || s.last.Theirs != nil {
+		t.Errorf("%+v, %+v", s.last, s.item)
 	}
 }

@@ -69,6 +69,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobOverdue, overdueEvery, p.countOverdue()},
 		{jobLetters, lettersEvery, p.chase().send},
 		{jobTrackers, trackersEvery, p.trackers().run},
+		{jobTrackerLag, trackerLagEvery, p.countTrackers()},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}

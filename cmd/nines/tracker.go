@@ -21,6 +21,8 @@ type trackersBody struct {
 		Failing  int        `json:"failing"`
 		Error    string     `json:"error"`
 		SyncedAt *time.Time `json:"syncedAt"`
+
+		LagSeconds float64 `json:"lagSeconds"`
 	} `json:"trackers"`
 }
 
@@ -64,6 +66,9 @@ func (a *cli) printTrackers(answer trackersBody) {
 	}
 	a.table([]string{"name", "items", "synced", "services", "where"}, rows)
 	for _, t := range answer.Trackers {
+		if behind := time.Duration(t.LagSeconds * float64(time.Second)); behind > time.Minute {
+			a.printf("%s is %s behind.\n", t.Name, behind.Round(time.Second))
+		}
 		if t.Failing > 0 {
 			a.printf("%s was not told of %d: %s\n", t.Name, t.Failing, printable(t.Error))
 		}

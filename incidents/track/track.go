@@ -133,6 +133,38 @@ func mergeState(base *Fields, ours, theirs incidents.ActionState, can Features) 
 	return &ours, nil
 }
 
+// Conflict is a field that both sides changed, each to something else, and what it is now.
+type Conflict struct {
+	Field  string `json:"field"` // title, due or state
+	Ours   string `json:"ours"`
+	Theirs string `json:"theirs"`
+	Kept   string `json:"kept"`
+}
+
+// Conflicts returns what Merge had to overrule, so that it can be told and nothing is lost unseen. Before both sides first
+// agreed there is nothing that either has changed.
+func Conflicts(base *Fields, ours, theirs Fields, can Features) []Conflict {
+	if base == nil {
+		return nil
+	}
+	_, take := Merge(base, ours, theirs, can)
+	now := ours.With(take)
+	var out []Conflict
+	add := func(field, was, ours, theirs, kept string) {
+		if ours != was && theirs != was && ours != theirs {
+			out = append(out, Conflict{field, ours, theirs, kept})
+		}
+	}
+	add("title", base.Title, ours.Title, theirs.Title, now.Title)
+	if can.Due {
+		add("due", base.Due, ours.Due, theirs.Due, now.Due)
+	}
+	if can.Dropped { // else a state is one of two, and both changed it to the same
+		add("state", string(base.State), string(ours.State), string(theirs.State), string(now.State))
+	}
+	return out
+}
+
 func closed(s incidents.ActionState) bool { return s != incidents.ActionOpen }
 
 // With returns the fields after a change.

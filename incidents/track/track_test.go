@@ -91,3 +91,32 @@ func TestAChangeBecomesAnEditThatHolds(t *testing.T) {
 		t.Error("no change is an edit")
 	}
 }
+
+// TestWhatMergingOverrulesIsTold merges any two sides: whichever words do not hold afterwards, though their side changed them,
+// are among the conflicts, and nothing else is.
+func TestWhatMergingOverrulesIsTold(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		can := track.Features{Due: rapid.Bool().Draw(t, "days"), Dropped: rapid.Bool().Draw(t, "dropped"), Title: 100}
+		base, ours := can.Fit(genFields.Draw(t, "base")), can.Fit(genFields.Draw(t, "ours"))
+		theirs := kept(genFields.Draw(t, "theirs"), can)
+		tell, take := track.Merge(&base, ours, theirs, can)
+		here, there := ours.With(take), kept(theirs.With(tell), can)
+		told := map[string]track.Conflict{}
+		for _, c := range track.Conflicts(&base, ours, theirs, can) {
+			told[c.Field] = c
+		}
+		for field, of := range map[string]func(track.Fields) string{
+			"title": func(f track.Fields) string { return f.Title }, "due": func(f track.Fields) string { return f.Due },
+			"state": func(f track.Fields) string { return string(kept(f, can).State) },
+		} {
+			lost := of(ours) != of(base) && of(here) != of(ours) || of(theirs) != of(base) && of(there) != of(theirs)
+			if c, ok := told[field]; ok != lost || ok && (c.Ours != of(ours) || c.Theirs != of(theirs) || c.Kept != of(here)) {
+				t.Fatalf("%s: told %+v (%t), lost %t, of %+v and %+v after %+v", field, c, ok, lost, ours, theirs, base)
+			}
+		}
+		if len(track.Conflicts(nil, ours, theirs, can)) > 0 {
+			t.Fatal("a conflict before both sides agreed")
+		}
+	})
+}

@@ -20,14 +20,16 @@ type TrackerState struct {
 	Failing  int        `json:"failing" doc:"Those that it was not told last time."`
 	Error    string     `json:"error" doc:"Why not, of the latest of these."`
 	SyncedAt *time.Time `json:"syncedAt" doc:"When it last agreed with us about any."`
+
+	LagSeconds float64 `json:"lagSeconds" doc:"For how long the item that waits longest is due to be told or asked after; 0 where none is."`
 }
 
 // Trackers shows the trackers that keep action items, and tries them.
 type Trackers interface {
 	Trackers(ctx context.Context, who access.Principal) ([]TrackerState, error)
-	// TestTracker tries whether a tracker lets us in; it changes nothing there. Why it does not is a fault.Invalid.
 	// SyncNow has an action item told to its tracker, and the tracker asked, at once.
 	SyncNow(ctx context.Context, who access.Principal, id string) (incidents.ActionItem, error)
+	// TestTracker tries whether a tracker lets us in; it changes nothing there. Why it does not is a fault.Invalid.
 	TestTracker(ctx context.Context, who access.Principal, name string) (place string, err error)
 }
 

@@ -218,6 +218,7 @@ type Synced struct {
 	Theirs   *incidents.ActionEdit // what was changed over there and holds here now; nil is nothing
 	Told     *track.Fields         // the item as it was told; nil where that failed
 	Agreed   *track.Fields         // what both sides agree on once Theirs is taken over
+	Overrule []track.Conflict      // what both sides changed, and which words hold
 }
 
 // FinishSync keeps how a sync ended and gives the lease back. What was changed in the tracker is taken over unless people
@@ -227,21 +228,44 @@ func (d *DB) FinishSync(ctx context.Context, s DueSync, r Synced) error {
 	err := d.api.change(ctx, access.Operator(), func(ctx context.Context, tx querier, now time.Time) error {
 		revisions, err := rows(ctx, tx, finishSyncSQL, pgx.NamedArgs{"tenant": s.Tenant, "id": s.ID, "tracker": s.Tracker, "key": r.Key, "url": r.URL,
 			"error": r.Error, "again": r.Again, "revision": s.Revision, "agreed": r.Agreed, "told": r.Told}, pgx.RowTo[int])
-		if err != nil || len(revisions) == 0 || revisions[0] != s.Revision || r.Theirs == nil {
+		if err != nil || len(revisions) == 0 || revisions[0] != s.Revision || r.Theirs == nil && len(r.Overrule) == 0 {
 			return err
 		}
-		after, err := s.ActionItem.Apply(*r.Theirs, now)
-		if err != nil {
-			return fmt.Errorf("take over what the tracker says: %w", err)
-		}
 		batch := &pgx.Batch{}
-		args := actionArgs(after, now)
-		args["revision"] = s.Revision
-		batch.Queue(trackedDoneSQL, args)
-		record(batch, who, s.Tenant, "action-item.sync", "action-item/"+s.ID, map[string]any{"state": after.State, "title": after.Title, "tracker": s.Tracker, "key": r.Key})
+		after := s.ActionItem
+		if r.Theirs != nil {
+			if after, err = s.ActionItem.Apply(*r.Theirs, now); err != nil {
+				return fmt.Errorf("take over what the tracker says: %w", err)
+			}
+			takeOver(batch, s, after, who, now)
+		}
+		detail := map[string]any{"state": after.State, "title": after.Title, "tracker": s.Tracker, "key": r.Key}
+		if len(r.Overrule) > 0 {
+			detail["conflicts"] = r.Overrule
+		}
+		record(batch, who, s.Tenant, "action-item.sync", "action-item/"+s.ID, detail)
 		return send(ctx, tx, batch)
 	})
 	return explain(ctx, err, "keep how a tracker was told")
+}
+
+// An incident whose review the item is of may be a tenant's own; its timeline is that tenant's.
+const trackedEventSQL = `
+insert into timeline (tenant_id, incident_id, at, kind, actor, name, text, detail)
+select l.incident_tenant, l.incident_id, @now, @kind, @actor, @name, @text, @detail
+from postmortem_incidents l where (l.tenant_id, l.postmortem_id) = (@tenant, @postmortem::uuid)`
+
+// takeOver makes an item what its tracker says, and tells the timelines of its incidents where that opens or closes it.
+func takeOver(batch *pgx.Batch, s DueSync, after incidents.ActionItem, who access.Principal, now time.Time) {
+	args := actionArgs(after, now)
+	args["revision"] = s.Revision
+	batch.Queue(trackedDoneSQL, args)
+	if after.State == s.State {
+		return
+	}
+	batch.Queue(trackedEventSQL, pgx.NamedArgs{"tenant": s.Tenant, "postmortem": s.Postmortem, "now": now, "kind": incidents.EventTask,
+		"actor": who.ID, "name": who.Name, "detail": map[string]any{"actionItem": s.Number, "state": after.State, "tracker": s.Tracker},
+		"text": fmt.Sprintf("Action item %d (%s) is %s in the tracker %s.", s.Number, after.Title, after.State, s.Tracker)})
 }
 
 // TrackerCount is how many action items a tracker keeps.
@@ -251,11 +275,13 @@ type TrackerCount struct {
 	Failing int        // were not told last time
 	Error   string     // why, of the latest of these
 	Synced  *time.Time // when any agreed last
+	Lag     float64    // seconds for which the one that waits longest is due to be told or asked
 }
 
 const trackerCountsSQL = `
 select tracker, count(*)::int, (count(*) filter (where state = 'open'))::int, (count(*) filter (where sync_error <> ''))::int,
-    coalesce((array_agg(sync_error order by updated_at desc) filter (where sync_error <> ''))[1], ''), max(synced_at)
+    coalesce((array_agg(sync_error order by updated_at desc) filter (where sync_error <> ''))[1], ''), max(synced_at),
+    coalesce(max(extract(epoch from clock_timestamp() - sync_at)) filter (where sync_at < clock_timestamp()), 0)::float8
 from action_items where tracker <> '' group by tracker`
 
 // TrackerCounts returns how many action items each tracker keeps, by its name.
@@ -263,14 +289,29 @@ func (d *DB) TrackerCounts(ctx context.Context, who access.Principal) (map[strin
 	if err := mayReview(who, access.Viewer); err != nil {
 		return nil, err
 	}
+	return d.trackerCounts(ctx, who.Scope())
+}
+
+func (d *DB) trackerCounts(ctx context.Context, scope access.Scope) (map[string]TrackerCount, error) {
 	counts := map[string]TrackerCount{}
-	_, err := read(ctx, d.api, who.Scope(), trackerCountsSQL, nil, func(row pgx.CollectableRow) (name string, err error) {
+	_, err := read(ctx, d.api, scope, trackerCountsSQL, nil, func(row pgx.CollectableRow) (name string, err error) {
 		var c TrackerCount
-		err = row.Scan(&name, &c.Items, &c.Open, &c.Failing, &c.Error, &c.Synced)
+		err = row.Scan(&name, &c.Items, &c.Open, &c.Failing, &c.Error, &c.Synced, &c.Lag)
 		counts[name] = c
 		return name, err
 	})
 	return counts, explain(ctx, err, "count what trackers keep")
+}
+
+// TrackerStanding returns how many action items their trackers were not told last time, and for how long the one that waits
+// longest is due.
+func (d *DB) TrackerStanding(ctx context.Context) (failing int, lag time.Duration, err error) {
+	counts, err := d.trackerCounts(ctx, access.Operator())
+	for _, c := range counts {
+		failing += c.Failing
+		lag = max(lag, time.Duration(c.Lag*float64(time.Second)))
+	}
+	return failing, lag, err
 }
 
 // SyncNow has an action item told to its tracker, and the tracker asked what became of it, at once. It needs the role responder
@@ -287,9 +328,11 @@ func (d *DB) SyncNow(ctx context.Context, who access.Principal, id string) (inci
 		return item, fault.New(fault.Conflict, "action item %d is kept in no tracker; name one first", item.Number)
 	}
 	err = d.api.change(ctx, who.Scope(), func(ctx context.Context, tx querier, _ time.Time) error {
-		_, err := tx.Exec(ctx, "update action_items set sync_at = clock_timestamp() where (tenant_id, id) = (@tenant, @id::uuid) and tracker <> ''",
+		batch := &pgx.Batch{}
+		batch.Queue("update action_items set sync_at = clock_timestamp() where (tenant_id, id) = (@tenant, @id::uuid) and tracker <> ''",
 			pgx.NamedArgs{"tenant": item.Tenant, "id": item.ID})
-		return err
+		record(batch, who, item.Tenant, "action-item.sync-now", "action-item/"+item.ID, map[string]any{"tracker": item.Tracker})
+		return send(ctx, tx, batch)
 	})
 	return item, explain(ctx, err, "ask a tracker at once")
 }

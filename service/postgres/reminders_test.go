@@ -195,6 +195,10 @@ func TestAnActionItemIsToldToItsTrackerAndHearsOfIt(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 	claim(0) // later
+	do(t, conn, "update action_items set sync_at = now() - interval '1 hour' where tracker <> ''")
+	if failing, lag, err := db.TrackerStanding(ctx); err != nil || failing != 1 || lag < time.Hour || lag > 2*time.Hour {
+		t.Errorf("%d failing, %s behind, %v", failing, lag, err)
+	}
 	do(t, conn, "update action_items set sync_at = now() where tracker <> ''")
 	again := claim(1)[0]
 	if again.Tries != 1 {
@@ -215,7 +219,17 @@ func TestAnActionItemIsToldToItsTrackerAndHearsOfIt(t *testing.T) {
 		t.Errorf("agreed on %+v, then on %+v; want nothing, then what was told", again.Agreed, last.Agreed)
 	}
 	both := track.Fields{Title: "test it weekly", State: incidents.ActionDone}
-	finish(last, postgres.Synced{Again: 0, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)}, Told: &track.Fields{Title: "x"}, Agreed: &both})
+	finish(last, postgres.Synced{Again: 0, Theirs: &incidents.ActionEdit{State: ptr(incidents.ActionDone)}, Told: &track.Fields{Title: "x"}, Agreed: &both,
+		Overrule: []track.Conflict{{Field: "title", Ours: "test it weekly", Theirs: "test it daily", Kept: "test it weekly"}}})
+	for what, query := range map[string]string{
+		"the timeline": `select count(*)::int from timeline where kind = 'task_changed' and text = 'Action item 1 (test it weekly) is done in the tracker jira.'`,
+		"the audit":    `select count(*)::int from audit where action = 'action-item.sync' and detail #>> '{conflicts,0,theirs}' = 'test it daily'`,
+	} {
+		var n int
+		if err := conn.QueryRow(ctx, query).Scan(&n); err != nil || n != 1 {
+			t.Errorf("%s tells it %d times, %v", what, n, err)
+		}
+	}
 	if next := claim(1)[0]; next.Agreed == nil || *next.Agreed != both {
 		t.Errorf("agreed on %+v", next.Agreed)
 	}
