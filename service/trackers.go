@@ -47,7 +47,6 @@ type trackers struct {
 	transport http.RoundTripper
 	baseURL   string
 	now       func() time.Time
-	failing   *atomic.Int64 // times that an item could not be told
 	rests     *rests
 }
 
@@ -82,11 +81,8 @@ type syncStore interface {
 }
 
 func (p *plane) trackers() trackers {
-	t := trackers{store: p.db, catalog: p.definitions.Catalog, secrets: p.secretDir(), transport: notify.NewTransport(),
-		baseURL: strings.TrimRight(p.config.PublicURL(), "/"), now: time.Now, failing: &atomic.Int64{}, rests: &rests{}}
-	telemetry.Watch(p.telemetry.Registry, "nines_tracker_syncs_failed", "Action items that could not be told to their trackers, since the start.",
-		func() float64 { return float64(t.failing.Load()) })
-	return t
+	return trackers{store: p.db, catalog: p.definitions.Catalog, secrets: p.secretDir(), transport: notify.NewTransport(),
+		baseURL: strings.TrimRight(p.config.PublicURL(), "/"), now: time.Now, rests: &rests{}}
 }
 
 // countTrackers counts what trackers are behind with; each replica counts for itself.
@@ -209,10 +205,12 @@ func (t trackers) lookAgain(s postgres.DueSync, agreed track.Fields) time.Durati
 }
 
 func (t trackers) failed(s postgres.DueSync, out postgres.Synced, err error) postgres.Synced {
-	t.failing.Add(1)
 	out.Error, out.Again = fault.Public(err).Message, syncRefused
-	if wait := track.RetryAfter(err); fault.Is(err, fault.Limited) && wait > 0 {
+	switch wait := track.RetryAfter(err); {
+	case fault.Is(err, fault.Limited) && wait > 0:
 		t.rests.heed(s.Tracker, t.now().Add(wait))
+	case fault.Is(err, fault.Timeout): // its other items would take as long, and those of other trackers wait for them
+		t.rests.heed(s.Tracker, t.now().Add(time.Minute))
 	}
 	if track.Transient(err) {
 		out.Again = max(track.RetryAfter(err), min(syncRetry<<min(s.Tries, 7), time.Hour))

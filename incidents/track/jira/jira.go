@@ -155,10 +155,10 @@ func (t *Tracker) account(ctx context.Context, email string) (string, error) {
 	}
 	err := t.call(ctx, http.MethodGet, "/user/search?query="+url.QueryEscape(email), nil, &found)
 	switch {
-	case fault.Is(err, fault.Forbidden), len(found) != 1: // many sites hide their people; the text names the owner
-		return "", nil
-	case err != nil:
+	case err != nil && !fault.Is(err, fault.Forbidden):
 		return "", err
+	case len(found) != 1: // many sites hide their people; the text names the owner
+		return "", nil
 	}
 	return found[0].ID, nil
 }
