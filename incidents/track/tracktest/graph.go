@@ -26,10 +26,10 @@ var (
 func ReadOperation(query string) (Operation, error) {
 	m := operation.FindStringSubmatch(query)
 	if m == nil {
-		return Operation{}, fmt.Errorf("Syntax Error: cannot read %q", query)
+		return Operation{}, fmt.Errorf("syntax Error: cannot read %q", query)
 	}
 	if strings.Count(query, "{") != strings.Count(query, "}") {
-		return Operation{}, fmt.Errorf("Syntax Error: braces do not match in %q", query)
+		return Operation{}, fmt.Errorf("syntax Error: braces do not match in %q", query)
 	}
 	o := Operation{Field: m[3], Declared: map[string]string{}, Args: map[string]string{}}
 	for _, d := range declared.FindAllStringSubmatch(m[2], -1) {
@@ -37,7 +37,7 @@ func ReadOperation(query string) (Operation, error) {
 	}
 	for _, p := range passed.FindAllStringSubmatch(m[4], -1) {
 		if o.Args[p[1]] = p[2]; o.Declared[p[2]] == "" {
-			return o, fmt.Errorf("Variable \"$%s\" is not defined.", p[2])
+			return o, fmt.Errorf("variable \"$%s\" is not defined", p[2])
 		}
 	}
 	nested := regexp.MustCompile(`\([^)]*\)`).ReplaceAllString(m[5], "")
@@ -55,28 +55,28 @@ type Field struct {
 func (o Operation) Check(schema map[string]Field, variables map[string]any) error {
 	f, ok := schema[o.Field]
 	if !ok {
-		return fmt.Errorf("Cannot query field %q.", o.Field)
+		return fmt.Errorf("cannot query field %q", o.Field)
 	}
 	for arg, variable := range o.Args {
 		want, known := f.Args[arg]
 		if !known {
-			return fmt.Errorf("Unknown argument %q on field %q.", arg, o.Field)
+			return fmt.Errorf("unknown argument %q on field %q", arg, o.Field)
 		}
 		if got := o.Declared[variable]; strings.TrimSuffix(got, "!") != strings.TrimSuffix(want, "!") || strings.HasSuffix(want, "!") && !strings.HasSuffix(got, "!") {
-			return fmt.Errorf("Variable \"$%s\" of type %q used in position expecting type %q.", variable, got, want)
+			return fmt.Errorf("variable \"$%s\" of type %q used in position expecting type %q", variable, got, want)
 		}
 		if strings.HasSuffix(o.Declared[variable], "!") && variables[variable] == nil {
-			return fmt.Errorf("Variable \"$%s\" of required type %q was not provided.", variable, o.Declared[variable])
+			return fmt.Errorf("variable \"$%s\" of required type %q was not provided", variable, o.Declared[variable])
 		}
 	}
 	for arg, want := range f.Args {
 		if strings.HasSuffix(want, "!") && o.Args[arg] == "" {
-			return fmt.Errorf("Field %q argument %q of type %q is required, but it was not provided.", o.Field, arg, want)
+			return fmt.Errorf("field %q argument %q of type %q is required, but it was not provided", o.Field, arg, want)
 		}
 	}
 	for _, s := range o.Selected {
 		if !slices.Contains(f.Selected, s) {
-			return fmt.Errorf("Cannot query field %q on the type of %q.", s, o.Field)
+			return fmt.Errorf("cannot query field %q on the type of %q", s, o.Field)
 		}
 	}
 	return nil
