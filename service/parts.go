@@ -31,6 +31,7 @@ type metrics struct {
 	slos         *telemetry.SLOMetrics
 	intelligence *telemetry.IntelligenceMetrics
 	children     *telemetry.ChildMetrics
+	runs         *telemetry.RunMetrics
 }
 
 func (m metrics) child(s ChildState) { m.children.Observe(s.Name, s.Up, s.Restarts) }
@@ -47,11 +48,12 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 	p.metrics = metrics{
 		http: telemetry.NewHTTPMetrics(t.Registry), pages: telemetry.NewPageMetrics(t.Registry), jobs: telemetry.NewJobMetrics(t.Registry), slos: telemetry.NewSLOMetrics(t.Registry),
 		intelligence: telemetry.NewIntelligenceMetrics(t.Registry), children: telemetry.NewChildMetrics(t.Registry),
+		runs: telemetry.NewRunMetrics(t.Registry),
 	}
 	p.metrics.jobs.Expect(
 		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
 		jobNotices, jobSessions, jobOnCall, jobAudit, jobDiagnose,
-		jobChase, jobOverdue,
+		jobChase, jobOverdue, jobGaps,
 	)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {

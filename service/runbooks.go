@@ -92,6 +92,7 @@ func (r runner) Run(ctx context.Context, who access.Principal, wish httpapi.RunW
 	}
 	run.Output, run.Truncated = runbooks.Bound(output, step.MaxBytes)
 	run.Truncated = run.Truncated || more
+	r.metrics.runs.Ended(who.ID == diagnostics.ID, string(run.Outcome))
 	return run, r.db.EndRun(context.WithoutCancel(ctx), run)
 }
 
@@ -105,6 +106,7 @@ func (r runner) unfilled(ctx context.Context, who access.Principal, run runbooks
 		return run, err
 	}
 	run.Outcome, run.Error = runbooks.Failed, said(why)
+	r.metrics.runs.Ended(true, string(run.Outcome))
 	return run, r.db.EndRun(ctx, run)
 }
 

@@ -67,6 +67,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobDiagnose, diagnoseEvery, p.diagnose},
 		{jobCorrections, correctionsEvery, p.maintained.refresh},
 		{jobOverdue, overdueEvery, p.countOverdue()},
+		{jobGaps, gapsEvery, p.watchGaps(newGapWatch(p.telemetry.Registry))},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}
@@ -78,7 +79,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobChase, Every: chaseEvery, Timeout: 10 * time.Minute, Run: p.chase().run},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 		{Name: jobUndefined, Every: undefinedEvery, Run: p.endUndefinedHeartbeats},
-		{Name: jobOnCall, Every: onCallEvery, Run: p.watchOnCall(newGapWatch(p.telemetry.Registry))},
+		{Name: jobOnCall, Every: onCallEvery, Run: p.watchOnCall},
 		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},
 	}, p.metrics.jobs.Observe)
 	if err != nil {
