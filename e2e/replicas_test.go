@@ -28,7 +28,9 @@ import (
 func startReplicas(t *testing.T, n int, definitions string) (*world, []*plane, *pgcluster.Cluster) {
 	t.Helper()
 	dir := tempDir(t)
-	cluster, err := pgcluster.Open(pgcluster.Config{Dir: filepath.Join(dir, "pg"), Log: slog.New(slog.DiscardHandler)})
+	// The built-in cluster has room for one control plane and those beside it for a while; for several, PostgreSQL's own default.
+	cluster, err := pgcluster.Open(pgcluster.Config{Dir: filepath.Join(dir, "pg"), Log: slog.New(slog.DiscardHandler),
+		ExtraSettings: map[string]string{"max_connections": "100"}})
 	if err != nil {
 		t.Fatal(err)
 	}

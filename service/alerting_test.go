@@ -15,6 +15,8 @@ import (
 	"github.com/nines-sre/nines/internal/pgtest"
 	"github.com/nines-sre/nines/service/definitions"
 	"github.com/nines-sre/nines/service/postgres"
+	"github.com/nines-sre/nines/service/telemetry"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // stored is a plane with real storage and these definitions, and the URL of its database for a superuser.
@@ -32,7 +34,7 @@ func stored(t *testing.T, yaml string) (*plane, string) {
 	if err := db.Migrate(ctx); err != nil {
 		t.Fatal(err)
 	}
-	p := &plane{db: db, log: slog.New(slog.DiscardHandler), definitions: definitions.New(db, func(string) bool { return true })}
+	p := &plane{db: db, log: slog.New(slog.DiscardHandler), metrics: metrics{runs: telemetry.NewRunMetrics(prometheus.NewRegistry())}, definitions: definitions.New(db, func(string) bool { return true })}
 	_, err = p.definitions.Apply(ctx, access.Principal{ID: "user:ed", Name: "Ed", Role: access.Editor}, []manifest.File{{Name: "d.yaml", Text: yaml}}, false)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/internal/pgcluster"
 	"github.com/nines-sre/nines/service/prom"
+	"github.com/nines-sre/nines/service/telemetry"
 )
 
 const (
@@ -55,6 +57,13 @@ func (p *plane) startPostgres(ctx context.Context) error {
 		return err
 	}
 	p.config.DatabaseURL = cluster.URL("nines")
+	telemetry.Watch(p.telemetry.Registry, "nines_db_disk_free_bytes", "Free bytes on the file system of the built-in PostgreSQL.", func() float64 {
+		free, err := cluster.FreeBytes()
+		if err != nil {
+			return math.NaN() // unknown, which is neither much nor little
+		}
+		return float64(free)
+	})
 	return nil
 }
 

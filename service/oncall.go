@@ -2,9 +2,7 @@ package service
 
 import (
 	"context"
-	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/nines-sre/nines/incidents/oncall"
@@ -12,13 +10,11 @@ import (
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/service/httpapi"
 	"github.com/nines-sre/nines/service/postgres"
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
 	jobOnCall   = "watch-oncall"
 	onCallEvery = time.Minute
-	gapsAhead   = 30 * 24 * time.Hour
 	keepsFor    = 400 * 24 * time.Hour // of the longest report
 )
 
@@ -127,74 +123,10 @@ func (o onCall) LinkOf(ctx context.Context, secret string) (httpapi.OnCallLink, 
 	return httpapi.OnCallLink(l), err
 }
 
-// gapWatch says before it happens when nobody will be on call.
-type gapWatch struct {
-	next *prometheus.GaugeVec
-	long *prometheus.GaugeVec
-	mu   sync.Mutex
-	told map[string]oncall.Span // the gap that was last told, by schedule
-}
-
-func newGapWatch(registry prometheus.Registerer) *gapWatch {
-	w := &gapWatch{told: map[string]oncall.Span{}}
-	w.next = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "nines_oncall_next_gap_seconds",
-		Help: "Seconds until nobody is on call, 0 while that is so; only schedules with a gap within 30 days."}, []string{"schedule"})
-	w.long = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "nines_oncall_gap_seconds",
-		Help: "How long nobody is on call within the next 30 days."}, []string{"schedule"})
-	registry.MustRegister(w.next, w.long)
-	return w
-}
-
-// watchOnCall ends swaps that nobody answered, records who is on call, and warns of gaps.
-func (p *plane) watchOnCall(w *gapWatch) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if err := p.db.ExpireSwaps(ctx); err != nil {
-			return err
-		}
-		if err := p.db.RecordOnCall(ctx); err != nil {
-			return err
-		}
-		now := time.Now().UTC()
-		overlays, err := p.db.Overlays(ctx, operator, nil, now, now.Add(gapsAhead))
-		if err != nil {
-			return err
-		}
-		gaps := map[string][]oncall.Span{}
-		for name, s := range p.definitions.Catalog().Schedules() {
-			if found := s.Gaps(overlays[name], now, now.Add(gapsAhead)); len(found) > 0 {
-				gaps[name] = found
-			}
-		}
-		for _, name := range w.observe(gaps, now) {
-			gap := gaps[name][0]
-			p.log.Warn("nobody will be on call; override the schedule or mend its plan",
-				"schedule", name, "from", gap.From.UTC(), "to", gap.To.UTC())
-		}
-		return nil
+// watchOnCall ends swaps that nobody answered and records who is on call.
+func (p *plane) watchOnCall(ctx context.Context) error {
+	if err := p.db.ExpireSwaps(ctx); err != nil {
+		return err
 	}
-}
-
-// observe sets the metrics and returns the schedules whose next gap was not told yet.
-func (w *gapWatch) observe(gaps map[string][]oncall.Span, now time.Time) []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.next.Reset()
-	w.long.Reset()
-	var tell []string
-	for _, name := range slices.Sorted(maps.Keys(gaps)) {
-		total := time.Duration(0)
-		for _, g := range gaps[name] {
-			total += g.To.Sub(g.From)
-		}
-		first := gaps[name][0]
-		w.next.WithLabelValues(name).Set(max(0, first.From.Sub(now).Seconds()))
-		w.long.WithLabelValues(name).Set(total.Seconds())
-		// A gap that lasts is clipped to now, and the last one to the end of what is looked at: its other edge is what stays.
-		if old, known := w.told[name]; !known || !old.From.Equal(first.From) && !old.To.Equal(first.To) {
-			tell = append(tell, name)
-		}
-		w.told[name] = first
-	}
-	maps.DeleteFunc(w.told, func(name string, _ oncall.Span) bool { return len(gaps[name]) == 0 })
-	return tell
+	return p.db.RecordOnCall(ctx)
 }

@@ -31,9 +31,16 @@ type metrics struct {
 	slos         *telemetry.SLOMetrics
 	intelligence *telemetry.IntelligenceMetrics
 	children     *telemetry.ChildMetrics
+	runs         *telemetry.RunMetrics
 }
 
 func (m metrics) child(s ChildState) { m.children.Observe(s.Name, s.Up, s.Restarts) }
+
+// periodic is all the work that is done by itself.
+var periodic = []string{
+	jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
+	jobNotices, jobSessions, jobOnCall, jobAudit, jobDiagnose, jobChase, jobOverdue, jobGaps, jobLetters, jobTrackers, jobTrackerLag, jobEvidence,
+}
 
 func (p *plane) startTelemetry(ctx context.Context) error {
 	t, err := telemetry.New(ctx, telemetry.Config{
@@ -47,12 +54,9 @@ func (p *plane) startTelemetry(ctx context.Context) error {
 	p.metrics = metrics{
 		http: telemetry.NewHTTPMetrics(t.Registry), pages: telemetry.NewPageMetrics(t.Registry), jobs: telemetry.NewJobMetrics(t.Registry), slos: telemetry.NewSLOMetrics(t.Registry),
 		intelligence: telemetry.NewIntelligenceMetrics(t.Registry), children: telemetry.NewChildMetrics(t.Registry),
+		runs: telemetry.NewRunMetrics(t.Registry),
 	}
-	p.metrics.jobs.Expect(
-		jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
-		jobNotices, jobSessions, jobOnCall, jobAudit, jobDiagnose,
-		jobChase, jobOverdue, jobLetters, jobTrackers, jobTrackerLag, jobEvidence,
-	)
+	p.metrics.jobs.Expect(periodic...)
 	p.onClose(func() {
 		if err := t.Shutdown(context.WithoutCancel(ctx)); err != nil {
 			p.log.Warn("some telemetry was not sent", "error", err)

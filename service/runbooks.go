@@ -100,6 +100,7 @@ func (r runner) finish(ctx context.Context, run runbooks.Run, filled runbooks.Fi
 	}
 	run.Output, run.Truncated = runbooks.Bound(output, filled.MaxBytes)
 	run.Truncated = run.Truncated || more
+	r.metrics.runs.Ended(run.By == diagnostics.ID, string(run.Outcome))
 	return run, r.db.EndRun(context.WithoutCancel(ctx), run)
 }
 
@@ -160,6 +161,7 @@ func (r runner) unfilled(ctx context.Context, who access.Principal, run runbooks
 		return run, err
 	}
 	run.Outcome, run.Error = runbooks.Failed, said(why)
+	r.metrics.runs.Ended(true, string(run.Outcome))
 	return run, r.db.EndRun(ctx, run)
 }
 

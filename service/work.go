@@ -70,6 +70,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobLetters, lettersEvery, p.chase().send},
 		{jobTrackers, trackersEvery, p.trackers().run},
 		{jobTrackerLag, trackerLagEvery, p.countTrackers()},
+		{jobGaps, gapsEvery, p.watchGaps(newGapWatch(p.telemetry.Registry))},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}
@@ -82,7 +83,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobChase, Every: chaseEvery, Timeout: 10 * time.Minute, Run: p.chase().run},
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 		{Name: jobUndefined, Every: undefinedEvery, Run: p.endUndefinedHeartbeats},
-		{Name: jobOnCall, Every: onCallEvery, Run: p.watchOnCall(newGapWatch(p.telemetry.Registry))},
+		{Name: jobOnCall, Every: onCallEvery, Run: p.watchOnCall},
 		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},
 	}, p.metrics.jobs.Observe)
 	if err != nil {

@@ -44,12 +44,14 @@ var (
 		"Open incidents of which nobody was reached by any page.", nil, nil)
 	descBroken = prometheus.NewDesc("nines_targets_broken",
 		"Targets of pages that refuse them, until a page or a test succeeds.", nil, nil)
+	descSize = prometheus.NewDesc("nines_db_size_bytes",
+		"Size of our database on PostgreSQL's disk.", nil, nil)
 	descLag = prometheus.NewDesc("nines_ledger_lag_seconds",
 		"How far behind now the ledger of an SLO is closed.", []string{"slo"}, nil)
 )
 
 var descriptions = []*prometheus.Desc{descConns, descAcquires, descAcquireTime, descUp, descPages, descOldest, descIncidents, descAlerts, descInbox,
-	descInboxOldest, descParked, descUnreachable, descBroken, descLag}
+	descInboxOldest, descParked, descUnreachable, descBroken, descSize, descLag}
 
 // Collector returns the database's own metrics: pools, outbox, open incidents and ledger, asked for at each scrape.
 func (d *DB) Collector() prometheus.Collector { return &collector{db: d} }
@@ -144,6 +146,8 @@ select 'unreachable', '', '', (select count(*) from incidents where unreachable_
 union all
 select 'broken', '', '', (select count(*) from targets where broken_since is not null)::float8
 union all
+select 'size', '', '', pg_database_size(current_database())::float8
+union all
 select 'lag', slo, '', greatest(extract(epoch from clock_timestamp() - closed_until), 0)::float8 from ledger_progress`
 
 type figure struct {
@@ -174,6 +178,8 @@ func (f figure) metric() prometheus.Metric {
 		return gauge(descUnreachable)
 	case "broken":
 		return gauge(descBroken)
+	case "size":
+		return gauge(descSize)
 	}
 	return gauge(descLag, f.First)
 }
