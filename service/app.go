@@ -53,7 +53,7 @@ func (p *plane) buildApp(context.Context) error {
 	}
 	p.app = app
 	return web.Mount(app, web.Config{CookieName: httpapi.CookieName(p.config.PublicURL()), BaseURL: p.config.PublicURL(), Version: p.options.Version},
-		web.Deps{OnCall: onCall{p.db, p}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: p.runbookText, Log: p.log,
+		web.Deps{OnCall: webOnCall{onCall{p.db, p}}, Reach: webReach{p.reach()}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: p.runbookText, Log: p.log,
 			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
 			Assigner: p.assigner(), Room: p.room(), Runbooks: webRunbooks{runner{p}}, Postmortems: webPostmortems{p.postmortems()},
 			Evidence: p.evidence(stakes)})

@@ -9,6 +9,7 @@ import (
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/service/httpapi"
 	"github.com/nines-sre/nines/service/postgres"
+	"github.com/nines-sre/nines/service/web"
 )
 
 // reach is how people choose by what they are called.
@@ -71,4 +72,47 @@ func (r reach) send(ctx context.Context, who access.Principal, m postgres.Contac
 		return fault.New(fault.Unavailable, "the code could not be sent to %s: %s; ask for another", test.Name, test.Error)
 	}
 	return nil
+}
+
+// webReach is how people choose by what they are called, on the page about themselves.
+type webReach struct{ reach }
+
+// Ways returns how a person is reached.
+func (r webReach) Ways(ctx context.Context, who access.Principal) (web.Ways, error) {
+	found, err := r.Reachability(ctx, who, "")
+	return web.Ways{
+		Email: found.Email, Zone: found.Zone, Quiet: found.Quiet, Rules: found.Rules, Offered: found.Offered,
+		Ways: each(found.Methods, func(m httpapi.ContactMethod) web.Way { return web.Way(m) }),
+	}, err
+}
+
+// AddWay keeps a way and sends its code.
+func (r webReach) AddWay(ctx context.Context, who access.Principal, w web.Way) error {
+	_, err := r.AddMethod(ctx, who, "", httpapi.ContactMethod(w))
+	return err
+}
+
+// SendCode sends another code.
+func (r webReach) SendCode(ctx context.Context, who access.Principal, id string) error {
+	return r.reach.SendCode(ctx, who, "", id)
+}
+
+// Verify takes the code that was sent to a way.
+func (r webReach) Verify(ctx context.Context, who access.Principal, id, code string) error {
+	return r.VerifyMethod(ctx, who, "", id, code)
+}
+
+// RemoveWay takes a way away, with the rules that use it.
+func (r webReach) RemoveWay(ctx context.Context, who access.Principal, id string) error {
+	return r.RemoveMethod(ctx, who, "", id)
+}
+
+// SetRules replaces a person's rules.
+func (r webReach) SetRules(ctx context.Context, who access.Principal, rules []incidents.Rule) error {
+	return r.DB.SetRules(ctx, who, "", rules)
+}
+
+// SetQuiet replaces a person's zone and quiet hours.
+func (r webReach) SetQuiet(ctx context.Context, who access.Principal, zone string, quiet []incidents.Quiet) error {
+	return r.DB.SetQuiet(ctx, who, "", zone, quiet)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nines-sre/nines/internal/fault"
 	"github.com/nines-sre/nines/service/httpapi"
 	"github.com/nines-sre/nines/service/postgres"
+	"github.com/nines-sre/nines/service/web"
 )
 
 const (
@@ -87,7 +88,11 @@ func (o onCall) Fair(ctx context.Context, scope access.Scope, schedule string, f
 	if schedule != "" {
 		pages = slices.DeleteFunc(pages, func(p oncall.Paged) bool { return !during(shifts, p) })
 	}
-	return oncall.Fair(shifts, pages, func(string) *time.Location { return time.UTC }), nil
+	zones, err := o.Zones(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	return oncall.Fair(shifts, pages, func(person string) *time.Location { return zones[person] }), nil
 }
 
 func during(shifts []oncall.Shift, p oncall.Paged) bool {
@@ -121,6 +126,21 @@ func (o onCall) RevokeLink(ctx context.Context, who access.Principal, id string)
 func (o onCall) LinkOf(ctx context.Context, secret string) (httpapi.OnCallLink, error) {
 	l, err := o.OnCallLinkOf(ctx, secret)
 	return httpapi.OnCallLink(l), err
+}
+
+// webOnCall is what pages do with who is on call.
+type webOnCall struct{ onCall }
+
+// MakeLink returns the link with its address, once.
+func (o webOnCall) MakeLink(ctx context.Context, who access.Principal, l web.OnCallLink) (web.OnCallLink, string, error) {
+	made, secret, err := o.MakeOnCallLink(ctx, who, postgres.OnCallLink(l))
+	return web.OnCallLink(made), httpapi.LinkURL(o.plane.config.BaseURL, httpapi.OnCallLink(made), secret), err
+}
+
+// Links returns the links that somebody made.
+func (o webOnCall) Links(ctx context.Context, who access.Principal) ([]web.OnCallLink, error) {
+	found, err := o.OnCallLinks(ctx, who)
+	return each(found, func(l postgres.OnCallLink) web.OnCallLink { return web.OnCallLink(l) }), err
 }
 
 // watchOnCall ends swaps that nobody answered and records who is on call.

@@ -147,3 +147,19 @@ func (d *DB) PagesOf(ctx context.Context, scope access.Scope, from, to time.Time
 		func(row pgx.CollectableRow) (p oncall.Paged, err error) { return p, row.Scan(&p.Person, &p.At) })
 	return found, explain(ctx, err, "read who was paged")
 }
+
+// Zones returns by whose clock each of the operator's people sleeps, by e-mail; nobody's is nil.
+func (d *DB) Zones(ctx context.Context, scope access.Scope) (map[string]*time.Location, error) {
+	zones := map[string]*time.Location{}
+	_, err := read(ctx, d.api, scope, "select email, zone from users where tenant_id = ''", nil, func(row pgx.CollectableRow) (none struct{}, err error) {
+		var email, name string
+		if err = row.Scan(&email, &name); err != nil {
+			return none, err
+		}
+		if zone, err := time.LoadLocation(name); err == nil {
+			zones[email] = zone
+		}
+		return none, nil
+	})
+	return zones, explain(ctx, err, "read people's time zones")
+}

@@ -185,7 +185,7 @@ func pagesToSee(t *testing.T) map[string]string {
 	written := newWorld()
 	written.writeReview()
 	reviews := serve(t, written, ada).url
-	rooms := serve(t, busy(), ada).url
+	rooms, called := serve(t, busy(), ada).url, serve(t, reachable(), ada).url
 	base := serve(t, full, ada).url
 	quiet, broken := serve(t, empty, ada).url, serve(t, failing, ada).url
 	customer, gate := serve(t, newWorld(), acme).url, serve(t, newWorld(), access.Principal{}).url
@@ -203,6 +203,7 @@ func pagesToSee(t *testing.T) map[string]string {
 		"postmortems": reviews + "/postmortems", "postmortem-page": reviews + "/postmortems/7", "postmortem-version": reviews + "/postmortems/7/versions/2", "action-items": reviews + "/action-items?state=all",
 		"room": rooms + "/incidents/" + id, "room-tenant": serve(t, busy(), acme).url + "/incidents/" + id, "declare": rooms + "/incidents/declare?alerts=f1",
 		"subscriptions": rooms + "/subscriptions", "runbooks": rooms + "/runbooks", "unsubscribe": gate + "/unsubscribe/s1",
+		"me": called + "/me", "me-failing": broken + "/me", "me-viewer": serve(t, reachable(), vic).url + "/me", "oncall-links": called + "/oncall/shop",
 		"sign-in": gate + "/sign-in?next=/incidents", "not-found": base + "/slos/nothing-here",
 	}
 }

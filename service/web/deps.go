@@ -36,6 +36,7 @@ type Deps struct {
 	Changes     Changes     // nil: pages know of none
 	Postmortems Postmortems // nil: there are no pages of postmortems and action items
 	OnCall      OnCall      // nil: there are no pages of who is on call
+	Reach       Reach       // nil: there is no page about oneself
 	Evidence    Evidence    // nil: there is no page of figures, and incidents show neither suspects nor similar ones
 	// Runbook returns the Markdown of an embedded runbook; false where there is none of that name.
 	Runbook func(name string) (string, bool)

@@ -28,6 +28,11 @@ type OnCall interface {
 	DeclineSwap(ctx context.Context, who access.Principal, id string) (oncall.Swap, error)
 	CancelSwap(ctx context.Context, who access.Principal, id string) (oncall.Swap, error)
 	Fair(ctx context.Context, scope access.Scope, schedule string, from, to time.Time) ([]oncall.Load, error)
+	// MakeLink returns the address, which is not kept.
+	MakeLink(ctx context.Context, who access.Principal, l OnCallLink) (OnCallLink, string, error)
+	// Links returns those that the person made; an admin sees everybody's.
+	Links(ctx context.Context, who access.Principal) ([]OnCallLink, error)
+	RevokeLink(ctx context.Context, who access.Principal, id string) error
 }
 
 const (
@@ -40,6 +45,8 @@ func (s *site) mountOnCall(app fiber.Router) {
 	app.Get("/oncall/:name", s.signedIn(s.onCallCalendar))
 	app.Post("/oncall/:name/overrides", s.signedIn(s.addOverride))
 	app.Post("/oncall/:name/overrides/:id/end", s.signedIn(s.endOverride))
+	app.Post("/oncall/:name/links", s.signedIn(s.makeScheduleLink))
+	app.Post("/oncall/:name/links/:id/revoke", s.signedIn(s.revokeScheduleLink))
 	app.Post("/oncall/:name/swaps", s.signedIn(s.proposeSwap))
 	app.Post("/oncall/:name/swaps/:id/:answer", s.signedIn(s.answerSwap))
 }

@@ -24,6 +24,7 @@ type calendarView struct {
 	Layers                       []calendarLayer
 	Overrides                    []overrideRow
 	Swaps                        []swapRow
+	Links                        linkList
 	CanAct, CanEdit              bool
 	Me                           string
 	Begin, End                   string // what the forms begin with
@@ -98,8 +99,11 @@ func (s *site) onCallCalendar(c *fiber.Ctx, who access.Principal) error {
 	swaps, err := s.OnCall.Swaps(c.UserContext(), who.Scope(), schedule.Name, true)
 	m.note("swaps", err)
 	for _, w := range swaps {
-		view.Swaps = append(view.Swaps, view.swapRow(w, zone))
+		view.Swaps = append(view.Swaps, swapRowOf(w, zone, view.Me, view.CanAct))
 	}
+	links, err := s.OnCall.Links(c.UserContext(), who)
+	m.note("the addresses that you have made", err)
+	view.Links = linksUnder(view.URL+"/links", links, func(l OnCallLink) bool { return l.Schedule == schedule.Name })
 	return s.render(c, fiber.StatusOK, page{
 		Template: "oncall-calendar", Title: schedule.Name + ", on-call", Section: "oncall", Topics: "oncall definitions", Missing: m.texts(), Body: view,
 	})
@@ -207,13 +211,13 @@ func (v *calendarView) overrideRow(o oncall.Override, zone *time.Location) overr
 	}
 }
 
-func (v *calendarView) swapRow(w oncall.Swap, zone *time.Location) swapRow {
+func swapRowOf(w oncall.Swap, zone *time.Location, viewer string, act bool) swapRow {
 	row := swapRow{Swap: w, What: personOf(w.Asker).Short + " gives " + spanOf(w.Give.From, w.Give.To, zone)}
 	if w.Take != nil {
 		row.What += " for " + spanOf(w.Take.From, w.Take.To, zone)
 	}
-	row.CanAnswer = v.CanAct && w.Asker != v.Me && (w.Taker == "" || w.Taker == v.Me)
-	row.CanEnd = v.CanAct && w.Asker == v.Me
+	row.CanAnswer = act && w.Asker != viewer && (w.Taker == "" || w.Taker == viewer)
+	row.CanEnd = act && w.Asker == viewer
 	return row
 }
 

@@ -78,6 +78,9 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 	if s.OnCall != nil {
 		s.mountOnCall(app)
 	}
+	if s.Reach != nil {
+		s.mountMe(app)
+	}
 	if s.Evidence != nil {
 		app.Get("/figures", s.signedIn(s.figures))
 	}

@@ -263,7 +263,7 @@
       try {
         await navigator.clipboard.writeText(field.value);
       } catch {
-        field.closest("details").open = true; // no clipboard over plain http: select it for the keyboard
+        if (field.closest("details")) field.closest("details").open = true; // no clipboard over plain http: select it for the keyboard
         field.select();
         document.execCommand("copy");
       }
