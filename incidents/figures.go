@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// Spread says how a duration is distributed over incidents. Seconds are nil where there is none to say it over.
+// Spread says how something is distributed: durations in seconds over incidents, pages over shifts. All but Over are nil
+// where there is none to say it over.
 type Spread struct {
 	Over   int      `json:"over"` // how many it is said over
 	Mean   *float64 `json:"mean"`
@@ -26,6 +27,7 @@ type Figures struct {
 	Engage      Spread `json:"engage"`      // seconds from the first page sent to the first action of a person after it
 	Pages       int    `json:"pages"`       // pages sent
 	Sleep       int    `json:"sleepPages"`  // of those, sent from 22:00 to 07:00
+	Shift       Spread `json:"shift"`       // pages that a shift got; over the shifts of the schedules that are called
 	Timeouts    int    `json:"timeouts"`    // escalations because nobody acknowledged in time
 	Noise       int    `json:"noise"`       // resolved without any action of a person
 }
@@ -130,8 +132,8 @@ func earliest(known *time.Time, t time.Time) *time.Time {
 	return known
 }
 
-// Figure computes the figures of incidents, but for Between, which takes the service and tenant of each. Storage computes
-// the same by SQL over many.
+// Figure computes the figures of incidents, but for Between, which takes the service and tenant of each, and Shift, which
+// takes who was on call. Storage computes the same by SQL over many.
 func Figure(key string, all []Course) Figures {
 	out := Figures{Key: key}
 	var acknowledge, resolve, engage []float64

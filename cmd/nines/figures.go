@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/url"
 	"strconv"
 	"time"
@@ -14,7 +15,7 @@ func (a *cli) figuresCommand() *cobra.Command {
 	query := url.Values{}
 	asked := map[string]*string{}
 	c := &cobra.Command{
-		Use: "figures", Short: "How incidents went: MTTA, MTTR, MTBF, time to engage, pages and noise", Args: args(cobra.NoArgs),
+		Use: "figures", Short: "How incidents went: MTTA, MTTR, MTBF, time to engage, pages a shift and noise", Args: args(cobra.NoArgs),
 		Example: "  nines figures --by team --from 2026-03-01T00:00:00Z --zone Europe/Berlin",
 		RunE: func(c *cobra.Command, _ []string) error {
 			api, err := a.client()
@@ -51,10 +52,10 @@ func (a *cli) printFigures(answer httpapi.FiguresAnswer) {
 	var rows [][]string
 	for _, g := range answer.Groups {
 		rows = append(rows, []string{orMissing(g.Key), strconv.Itoa(g.Incidents), spread(g.Acknowledge), spread(g.Resolve), spread(g.Engage),
-			spread(g.Between), strconv.Itoa(g.Pages), strconv.Itoa(g.Sleep), strconv.Itoa(g.Timeouts), strconv.Itoa(g.Noise)})
+			spread(g.Between), strconv.Itoa(g.Pages), strconv.Itoa(g.Sleep), pagesAShift(g.Shift), strconv.Itoa(g.Timeouts), strconv.Itoa(g.Noise)})
 	}
-	a.table([]string{"of", "incidents", "to ack", "to resolve", "to engage", "between", "pages", "at night", "timeouts", "noise"}, rows)
-	a.printf("Durations: median / nine in ten / mean (over how many).\n")
+	a.table([]string{"of", "incidents", "to ack", "to resolve", "to engage", "between", "pages", "at night", "a shift", "timeouts", "noise"}, rows)
+	a.printf("Durations, and pages a shift: median / nine in ten / mean (over how many).\n")
 }
 
 // spread shows a duration's median, ninth decile and mean, and over how many it is said.
@@ -64,4 +65,12 @@ func spread(s incidents.Spread) string {
 	}
 	of := func(seconds *float64) string { return short(time.Duration(*seconds * float64(time.Second))) }
 	return of(s.Median) + " / " + of(s.P90) + " / " + of(s.Mean) + " (" + strconv.Itoa(s.Over) + ")"
+}
+
+// pagesAShift shows how many pages a shift got, as spread does.
+func pagesAShift(s incidents.Spread) string {
+	if s.Over == 0 {
+		return missing
+	}
+	return fmt.Sprintf("%.3g / %.3g / %.3g (%d)", *s.Median, *s.P90, *s.Mean, s.Over)
 }

@@ -34,7 +34,7 @@ type FiguresAnswer struct {
 	From   time.Time           `json:"from"`
 	To     time.Time           `json:"to"`
 	Zone   string              `json:"zone"`
-	Groups []incidents.Figures `json:"groups" doc:"Those that had an incident; durations are in seconds, and null where there is none to say them over."`
+	Groups []incidents.Figures `json:"groups" doc:"Those that had an incident; durations are in seconds, shift is in pages; null where there is none to say them over."`
 }
 
 // usualPeriod is what figures are said over unless somebody asks otherwise.
@@ -84,7 +84,7 @@ func (a *API) mountFigures() {
 	a.mountExhibits()
 	const tag = "Incidents"
 	register(a, operation{id: "get-figures", method: get, path: "/figures", tag: tag, role: access.Viewer, audience: operatorOnly,
-		summary: "Say how incidents went: MTTA, MTTR, MTBF, time to engage, pages, noise",
+		summary: "Say how incidents went: MTTA, MTTR, MTBF, time to engage, pages a shift, noise",
 		about:   "All of it is computed from the timeline when asked; docs/figures.md has the definitions."}, a.figures)
 	register(a, operation{id: "search-incidents", method: get, path: "/incidents/search", tag: tag, role: access.Viewer, audience: anyone,
 		summary: "Search incidents by words and filters, the newest first"}, a.searchIncidents)

@@ -135,13 +135,15 @@ func (d *DB) OnCallHistory(ctx context.Context, scope access.Scope, schedule str
 	return found, explain(ctx, err, "read who was on call")
 }
 
+// A page goes out soon after it was made, and within a week where it was put off or the provider failed.
 const pagedSQL = `
-select person, created_at
-from pages
-where person <> '' and action = 'trigger' and created_at >= @from and created_at < @to
+select p.person, e.at
+from pages p
+join timeline e on (e.tenant_id, e.incident_id) = (p.tenant_id, p.incident_id) and e.kind = 'page_sent' and (e.detail->>'page')::bigint = p.id
+where p.person <> '' and p.action = 'trigger' and p.created_at >= @from::timestamptz - interval '7 days' and p.created_at < @to and e.at >= @from and e.at < @to
 limit 100000`
 
-// PagesOf returns when each person was paged between from and to.
+// PagesOf returns when each person was sent a page between from and to, as the timelines tell.
 func (d *DB) PagesOf(ctx context.Context, scope access.Scope, from, to time.Time) ([]oncall.Paged, error) {
 	found, err := read(ctx, d.api, scope, pagedSQL, pgx.NamedArgs{"from": from, "to": to},
 		func(row pgx.CollectableRow) (p oncall.Paged, err error) { return p, row.Scan(&p.Person, &p.At) })

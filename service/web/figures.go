@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -47,10 +48,10 @@ type figuresView struct {
 type figuresGroup struct {
 	incidents.Figures
 	Name  string
-	Lasts []figureRow
+	Lasts []figureRow // and last, the pages of a shift
 }
 
-// figureRow is one duration with how many incidents it is said over.
+// figureRow is one duration with how many incidents it is said over, or the pages of a shift.
 type figureRow struct {
 	Short, Name       string
 	Median, P90, Mean string
@@ -123,7 +124,7 @@ func (v *figuresView) setGroups(groups []incidents.Figures) {
 	for _, g := range groups {
 		v.Groups = append(v.Groups, figuresGroup{Figures: g, Name: cmp.Or(g.Key, without[v.By]), Lasts: []figureRow{
 			figureOf("MTTA", "to acknowledge", g.Acknowledge), figureOf("MTTR", "to resolve", g.Resolve),
-			figureOf("MTTE", "to engage", g.Engage), figureOf("MTBF", "between failures", g.Between),
+			figureOf("MTTE", "to engage", g.Engage), figureOf("MTBF", "between failures", g.Between), shiftOf(g.Shift),
 		}})
 	}
 }
@@ -141,6 +142,17 @@ func (v *figuresView) setServices(groups []incidents.Figures) {
 
 func figureOf(short, name string, s incidents.Spread) figureRow {
 	return figureRow{Short: short, Name: name, Median: secondsText(s.Median), P90: secondsText(s.P90), Mean: secondsText(s.Mean), Over: s.Over}
+}
+
+// shiftOf is how many pages a shift got.
+func shiftOf(s incidents.Spread) figureRow {
+	text := func(pages *float64) string {
+		if pages == nil {
+			return unknown
+		}
+		return strings.TrimSuffix(fmt.Sprintf("%.1f", *pages), ".0")
+	}
+	return figureRow{Short: "Pages", Name: "a shift", Median: text(s.Median), P90: text(s.P90), Mean: text(s.Mean), Over: s.Over}
 }
 
 // secondsText writes a number of seconds for people; what is not known is not said to be none.
