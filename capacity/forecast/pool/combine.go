@@ -32,9 +32,9 @@ func models(s Series, f folds, o Options) []model {
 		looks = o.Cycles
 	}
 	for _, logs := range []bool{false, true} {
-		add(ridge{logs: logs, lags: f.lags(0, looks), keep: keep(looks)})
+		add(ridge{logs: logs, lags: f.lags(0, looks), keep: o.keep(looks)})
 		for _, m := range o.Seasons {
-			add(ridge{logs: logs, back: m, lags: f.lags(m, looks), keep: keep(looks)})
+			add(ridge{logs: logs, back: m, lags: f.lags(m, looks), keep: o.keep(looks)})
 		}
 	}
 	for _, m := range o.Seasons {
@@ -56,11 +56,15 @@ func models(s Series, f folds, o Options) []model {
 }
 
 // keep is the share of its weight that a row of a regression keeps a step later.
-func keep(seasons []int) float64 {
-	if len(seasons) == 0 {
-		return 0.998
+func (o Options) keep(cycles []int) float64 {
+	memory := float64(o.Memory)
+	if memory == 0 {
+		memory = 346
+		if len(cycles) > 0 {
+			memory = halfCycle * float64(cycles[0])
+		}
 	}
-	return math.Pow(0.5, 1/(halfCycle*float64(seasons[0])))
+	return math.Pow(0.5, 1/memory)
 }
 
 // lags are those that a regression uses: the last values, and those one and more cycles back with their neighbours, as far

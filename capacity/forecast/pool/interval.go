@@ -116,7 +116,7 @@ func (s spread) Above(h int, x float64) float64 {
 	}
 	i, _ := slices.BinarySearch(s.errors, math.Abs(x-s.mean[h])/s.scale[h])
 	beyond := (float64(len(s.errors)-i) + 0.5) / float64(len(s.errors)+1) / 2
-	if x < s.mean[h] {
+	if x <= s.mean[h] {
 		return 1 - beyond
 	}
 	return beyond

@@ -33,6 +33,8 @@ type Options struct {
 	Ahead   int   // steps to forecast, at least 1
 	Seasons []int // lengths of cycles to use, in steps, the shortest first; see Seasons for those that a series shows
 	Cycles  []int // lengths at which regressions look back besides, whether or not a season shows; the shortest first
+	Naive   int   // the cycle whose repeating the forecast is compared with; the shortest season where zero
+	Memory  int   // steps after which a value counts half to a regression; a fortnight of the shortest cycle where zero
 	Folds   int   // how many earlier forecasts judge the models; DefaultFolds where zero
 	Floor   float64
 	Cap     float64 // no forecast lies outside [Floor, Cap]; use infinities for none. Both zero is none
@@ -106,11 +108,9 @@ const judged = 0.45
 
 func newFolds(s Series, o Options) folds {
 	n := len(s.Values)
-	f := folds{series: s, ahead: o.Ahead, floor: o.Floor, cap: o.Cap, naive: 1}
-	for _, m := range o.Seasons {
-		if f.naive == 1 && m > 1 {
-			f.naive = m
-		}
+	f := folds{series: s, ahead: o.Ahead, floor: o.Floor, cap: o.Cap, naive: max(o.Naive, 1)}
+	if o.Naive == 0 && len(o.Seasons) > 0 {
+		f.naive = o.Seasons[0]
 	}
 	room := int(judged * float64(n))
 	count := o.Folds

@@ -23,7 +23,7 @@ type ridge struct {
 const (
 	penalty   = 1e-3 // of squared standardised coefficients, relative to the rows
 	farthest  = 8.0  // standard deviations from the mean beyond which no forecast step goes
-	halfCycle = 14.4 // days of hours, that is cycles of the shortest season, after which a value counts half
+	halfCycle = 14.4 // cycles of the shortest kind after which a value counts half: a fortnight of days
 )
 
 func (m ridge) name() string {
