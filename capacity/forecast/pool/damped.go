@@ -26,13 +26,11 @@ var smoothings = func() (all []smoothing) {
 // state is where smoothing has come to.
 type state struct{ level, slope, loss float64 }
 
-// smooth runs over the values, calling at before the i-th is seen.
-func (p smoothing) smooth(s Series, begin state, at func(i int, now state)) {
-	now := begin
-	for i, y := range s.Values {
-		at(i, now)
+// smooth runs over the values [from, to).
+func (p smoothing) smooth(s Series, now state, from, to int) state {
+	for i, y := range s.Values[from:to] {
 		forecast := now.level + p.keep*now.slope
-		if s.masked(i) {
+		if s.Masked != nil && s.Masked[from+i] {
 			now.level, now.slope = forecast, p.keep*now.slope
 			continue
 		}
@@ -41,18 +39,16 @@ func (p smoothing) smooth(s Series, begin state, at func(i int, now state)) {
 		now.level = forecast + p.level*e
 		now.slope = p.keep*now.slope + p.trend*e
 	}
-	at(len(s.Values), now)
+	return now
 }
 
 // best is the setting with the least squared error over the series.
 func best(s Series) smoothing {
 	least, chosen := math.Inf(1), smoothings[0]
 	for _, p := range smoothings {
-		p.smooth(s, begin(s), func(i int, now state) {
-			if i == len(s.Values) && now.loss < least {
-				least, chosen = now.loss, p
-			}
-		})
+		if now := p.smooth(s, begin(s), 0, len(s.Values)); now.loss < least {
+			least, chosen = now.loss, p
+		}
 	}
 	return chosen
 }
@@ -77,13 +73,11 @@ func (p smoothing) ahead(now state, ahead int) []float64 {
 func (m damped) paths(s Series, origins []int, ahead int) [][]float64 {
 	p := best(s.until(origins[0]))
 	out := make([][]float64, len(origins))
-	k := 0
-	p.smooth(s, begin(s.until(origins[0])), func(i int, now state) {
-		for k < len(origins) && origins[k] == i {
-			out[k] = p.ahead(now, ahead)
-			k++
-		}
-	})
+	now, from := begin(s.until(origins[0])), 0
+	for k, origin := range origins {
+		now, from = p.smooth(s, now, from, origin), origin
+		out[k] = p.ahead(now, ahead)
+	}
 	return out
 }
 
@@ -126,11 +120,9 @@ func thetaPath(s Series, ahead int) []float64 {
 	slope := line(s)
 	least, level, factor := math.Inf(1), 0.0, 0.0
 	for _, alpha := range []float64{0.02, 0.05, 0.1, 0.2, 0.4, 0.7, 0.95} {
-		smoothing{level: alpha}.smooth(s, begin(s), func(i int, now state) {
-			if i == len(s.Values) && now.loss < least {
-				least, level, factor = now.loss, now.level, alpha
-			}
-		})
+		if now := (smoothing{level: alpha}).smooth(s, begin(s), 0, len(s.Values)); now.loss < least {
+			least, level, factor = now.loss, now.level, alpha
+		}
 	}
 	n := float64(len(s.Values))
 	path := make([]float64, ahead)

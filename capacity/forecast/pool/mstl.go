@@ -36,11 +36,7 @@ func (m mstl) paths(s Series, origins []int, ahead int) [][]float64 {
 		if k == 0 {
 			setting = best(rest)
 		}
-		setting.smooth(rest, begin(rest), func(i int, st state) {
-			if i == len(rest.Values) {
-				out[k] = setting.ahead(st, ahead)
-			}
-		})
+		out[k] = setting.ahead(setting.smooth(rest, begin(rest), 0, len(rest.Values)), ahead)
 		for j, length := range m.seasons {
 			last := seasonal[j][len(seasonal[j])-length:]
 			for h := range out[k] {
@@ -82,14 +78,16 @@ func stl(y []float64, length, span int) []float64 {
 	work := make([]float64, n+2*length)
 	trendSpan := odd(1.5 * float64(length) / (1 - 1.5/float64(span)))
 	lowSpan := odd(float64(length))
-	for range inner {
+	places := newKernel(span)
+	sub := make([]float64, 0, n/length+1)
+	for round := range inner {
 		// Smooth the values at each place of the cycle over the cycles, one cycle further at both ends.
 		for place := range length {
-			sub := make([]float64, 0, n/length+1)
+			sub = sub[:0]
 			for i := place; i < n; i += length {
 				sub = append(sub, y[i]-trend[i])
 			}
-			smooth := extendedLoess(sub, span)
+			smooth := extendedLoess(sub, places)
 			for c, v := range smooth {
 				work[place+c*length] = v
 			}
@@ -99,6 +97,9 @@ func stl(y []float64, length, span int) []float64 {
 		low = loess(low, lowSpan, max(1, lowSpan/10))
 		for i := range n {
 			seasonal[i] = work[length+i] - low[i]
+		}
+		if round == inner-1 {
+			break // the trend is only for the next round
 		}
 		rest := make([]float64, n)
 		for i := range n {
@@ -135,10 +136,11 @@ func movingAverage(x []float64, w int) []float64 {
 func loess(y []float64, span, jump int) []float64 {
 	n := len(y)
 	out := make([]float64, n)
+	k := newKernel(span)
 	previous := 0
 	for i := 0; ; i += jump {
 		i = min(i, n-1)
-		out[i] = loessAt(y, float64(i), span)
+		out[i] = k.at(y, i)
 		for j := previous + 1; j < i; j++ {
 			share := float64(j-previous) / float64(i-previous)
 			out[j] = out[previous] + share*(out[i]-out[previous])
@@ -150,43 +152,100 @@ func loess(y []float64, span, jump int) []float64 {
 }
 
 // extendedLoess smooths the values and one place before and after them.
-func extendedLoess(y []float64, span int) []float64 {
+func extendedLoess(y []float64, k kernel) []float64 {
 	out := make([]float64, len(y)+2)
 	for i := range out {
-		out[i] = loessAt(y, float64(i-1), span)
+		out[i] = k.at(y, i-1)
 	}
 	return out
 }
 
-// loessAt fits a line to the span values nearest to x and returns its value there.
-func loessAt(y []float64, x float64, span int) float64 {
+// kernel is the weights of a smoother whose window is whole, where a local line comes to a weighted mean.
+type kernel struct {
+	span    int // odd
+	weights []float64
+	edges   map[[2]int][]float64
+}
+
+func newKernel(span int) kernel {
+	k := kernel{span: span, weights: make([]float64, span), edges: map[[2]int][]float64{}}
+	half, sum := span/2, 0.0
+	for i := range k.weights {
+		k.weights[i] = tricube(float64(i-half), 1.001*float64(half))
+		sum += k.weights[i]
+	}
+	for i := range k.weights {
+		k.weights[i] /= sum
+	}
+	return k
+}
+
+func tricube(distance, reach float64) float64 {
+	a := math.Abs(distance) / reach
+	if a >= 1 {
+		return 0
+	}
+	c := 1 - a*a*a
+	return c * c * c
+}
+
+// at is the smoothed value at i, which may lie one place outside of y.
+func (k kernel) at(y []float64, i int) float64 {
+	half := k.span / 2
+	if i < half || i+half >= len(y) {
+		return k.edge(y, i)
+	}
+	sum := 0.0
+	window := y[i-half : i-half+k.span]
+	for j, w := range k.weights {
+		sum += w * window[j]
+	}
+	return sum
+}
+
+// edge is the value at i of a line through the span values nearest to it. It is linear in them; the factors are kept, for
+// every place of a cycle asks for the same ones.
+func (k kernel) edge(y []float64, i int) float64 {
 	n := len(y)
-	from := min(max(int(x)-span/2, 0), max(n-span, 0))
-	to := min(from+span, n)
-	reach := max(x-float64(from), float64(to-1)-x)
-	if span > n {
-		reach += float64(span-n) / 2
+	from := min(max(i-k.span/2, 0), max(n-k.span, 0))
+	window := y[from:min(from+k.span, n)]
+	where := [2]int{i - from, len(window)}
+	factors, known := k.edges[where]
+	if !known {
+		factors = k.line(i-from, len(window))
+		k.edges[where] = factors
 	}
-	if reach <= 0 {
-		return y[from]
+	sum := 0.0
+	for j, f := range factors {
+		sum += f * window[j]
 	}
-	reach *= 1.001
-	var sw, sx, sy, sxx, sxy float64
-	for i := from; i < to; i++ {
-		d := float64(i) - x
-		a := math.Abs(d) / reach
-		if a >= 1 {
-			continue
+	return sum
+}
+
+// line returns the factors of n values that give a local line's value at i among them.
+func (k kernel) line(i, n int) []float64 {
+	factors := make([]float64, n)
+	reach := float64(max(i, n-1-i))
+	if k.span > n {
+		reach += float64(k.span-n) / 2
+	}
+	var sw, sx, sxx float64
+	for j := range factors {
+		d := float64(j - i)
+		w := 1.0
+		if reach > 0 {
+			w = tricube(d, 1.001*reach)
 		}
-		c := 1 - a*a*a
-		w := c * c * c
-		sw, sx, sy, sxx, sxy = sw+w, sx+w*d, sy+w*y[i], sxx+w*d*d, sxy+w*d*y[i]
+		factors[j] = w
+		sw, sx, sxx = sw+w, sx+w*d, sxx+w*d*d
 	}
-	if sw == 0 {
-		return y[from]
+	det := sw*sxx - sx*sx
+	for j := range factors {
+		if det > 1e-9*sw*sw {
+			factors[j] *= (sxx - sx*float64(j-i)) / det
+		} else {
+			factors[j] /= sw
+		}
 	}
-	if det := sw*sxx - sx*sx; det > 1e-9*sw*sw {
-		return (sxx*sy - sx*sxy) / det
-	}
-	return sy / sw
+	return factors
 }
