@@ -35,7 +35,7 @@ func (p *plane) buildApp(context.Context) error {
 	}, httpapi.Deps{
 		OnCall:   onCall{p.db, p},
 		Sessions: sessions{p.db, p.engineToken}, People: people{p.db}, Audit: auditLog{p.db}, Definitions: p.definitions, Versions: p.db,
-		Alerts: alerts{p.db}, Incidents: p.db, Past: p.db, Intelligence: apiInsight{answers}, Decisions: p.db,
+		Alerts: alerts{p.db}, Incidents: p.db, Past: p.db, Intelligence: apiInsight{answers}, Decisions: p.db, Forecasts: forecastLog{p.db},
 		Corrections: p.corrections(), Budgets: budgets{p.intelligence}, Gate: p.gatekeeper(), Hooks: p.hooks(),
 		AlertHistory: p.db, Silences: silences{p.db, p}, Heartbeats: heartbeats{p}, Explainer: explainer{p}, Contacts: p.contacts(),
 		Assigner: p.assigner(), Reach: p.reach(),

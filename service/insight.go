@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/nines-sre/nines/capacity/forecast"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/service/definitions"
@@ -20,7 +21,7 @@ import (
 // buildIntelligence joins ledger, engine, incidents and definitions into the service that answers questions.
 func (p *plane) buildIntelligence(context.Context) error {
 	p.intelligence = intelligence.New(intelligence.Deps{
-		Ledger: p.db, Live: p.engine, Incidents: p.db, Metrics: engineMetrics{p.engine}, Decisions: p.db,
+		Ledger: p.db, Live: p.engine, Incidents: p.db, Metrics: engineMetrics{p.engine}, Decisions: p.db, Forecasts: keptForecasts{p.db},
 		Corrections: correctionsInForce{p.db}, Bucket: p.config.LedgerBucket,
 		Definitions: func() intelligence.Definitions { return questionDefinitions{p.definitions.Catalog()} },
 		Observe:     p.metrics.intelligence.Observe, Log: p.log,
@@ -139,18 +140,29 @@ func (i apiInsight) Forecast(ctx context.Context, r httpapi.ForecastRequest) (ht
 	if err != nil {
 		return httpapi.ForecastAnswer{}, err
 	}
-	series := httpapi.ForecastSeries{Labels: f.Labels, Method: f.Forecast.Method, Coverage: f.Forecast.Coverage, History: f.Forecast.History,
-		Points: []httpapi.ForecastPoint{}}
-	if f.Forecast.Season > 0 {
-		series.Season = f.Forecast.Season.String()
-	}
-	for _, p := range f.Forecast.Points {
-		series.Points = append(series.Points, httpapi.ForecastPoint(p))
-	}
+	series := httpapi.NewForecastSeries(f.Labels, f.Forecast, thinned(f.Observed, mostObserved))
+	series.Held = (*httpapi.ForecastHeld)(f.Held)
+	series.Reached, series.Tier = f.Reached, f.Tier
 	if f.Reached != nil {
 		series.Mean, series.Earliest, series.Latest = f.Reached.Mean, f.Reached.Earliest, f.Reached.Latest
 	}
-	return httpapi.ForecastAnswer{Query: f.Query, At: f.At, Level: f.Forecast.Level, Series: []httpapi.ForecastSeries{series}}, nil
+	return httpapi.ForecastAnswer{ID: f.ID, Query: f.Query, At: f.At, Level: f.Forecast.Level, Series: []httpapi.ForecastSeries{series}}, nil
+}
+
+// mostObserved is how many points of the history go with a forecast, for a plot.
+const mostObserved = 1000
+
+// thinned returns every so many of the points, the newest among them.
+func thinned(points []forecast.Point, most int) []forecast.Point {
+	every := (len(points) + most - 1) / most
+	if every <= 1 {
+		return points
+	}
+	var out []forecast.Point
+	for i := (len(points) - 1) % every; i < len(points); i += every {
+		out = append(out, points[i])
+	}
+	return out
 }
 
 // webInsight answers in the pages' words.

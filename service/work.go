@@ -84,6 +84,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{Name: jobSessions, Every: sessionsEvery, Run: p.forgetSessions},
 		{Name: jobUndefined, Every: undefinedEvery, Run: p.endUndefinedHeartbeats},
 		{Name: jobOnCall, Every: onCallEvery, Run: p.watchOnCall},
+		{Name: jobForecasts, Every: forecastsEvery, Timeout: 5 * time.Minute, Run: p.judgeForecasts(newAccuracy(p.telemetry.Registry))},
 		{Name: jobForget, Every: forgetEvery, Timeout: 10 * time.Minute, Run: p.forgetAlerts},
 	}, p.metrics.jobs.Observe)
 	if err != nil {

@@ -25,7 +25,7 @@ func shop() Workload {
 // expecting is a fresh forecast with the given upper bound a few minutes ahead.
 func expecting(upper float64) forecast.Forecast {
 	return forecast.Forecast{
-		At: now, Step: manifest.Duration(time.Minute), Level: 0.9, Method: forecast.MethodSeasonal, Coverage: 1, History: 1440,
+		At: now, Step: manifest.Duration(time.Minute), Level: 0.9, Method: "seasonal naive of 1d", Coverage: 1, History: 1440,
 		Points: []forecast.Predicted{
 			{At: now.Add(time.Minute), Mean: upper / 4, Upper: upper / 3}, {At: now.Add(10 * time.Minute), Mean: upper / 2, Upper: upper},
 			{At: now.Add(2 * time.Hour), Mean: upper * 50, Upper: upper * 100}, // beyond the horizon

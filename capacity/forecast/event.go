@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nines-sre/nines/internal/fault"
 )
 
 // Event is a time known to be special, such as a holiday or a campaign. Past ones teach nothing about ordinary days; what
@@ -15,6 +18,50 @@ type Event struct {
 	From   time.Time `json:"from"`
 	To     time.Time `json:"to"`     // not included
 	Factor float64   `json:"factor"` // what the load is multiplied by, at least 0; where 0, learned from earlier ones of the name
+}
+
+// ParseEvent reads NAME=FROM/TO or NAME=FROM/TO/FACTOR, the times in RFC 3339 or as days such as 2026-11-27, which begin at
+// midnight UTC. Trouble is a fault.Invalid that says what to write.
+func ParseEvent(text string) (Event, error) {
+	refuse := func(why string) (Event, error) {
+		return Event{}, fault.New(fault.Invalid, "%q %s; write NAME=FROM/TO or NAME=FROM/TO/FACTOR, such as sale=2026-11-27/2026-11-28/1.5", clip(text), why)
+	}
+	name, span, ok := strings.Cut(text, "=")
+	parts := strings.Split(span, "/")
+	if !ok || len(parts) < 2 || len(parts) > 3 {
+		return refuse("is no event")
+	}
+	e := Event{Name: strings.TrimSpace(name)}
+	var err error
+	if e.From, err = parseTime(parts[0]); err != nil {
+		return refuse("begins at no time")
+	}
+	if e.To, err = parseTime(parts[1]); err != nil {
+		return refuse("ends at no time")
+	}
+	if len(parts) == 3 {
+		if e.Factor, err = strconv.ParseFloat(parts[2], 64); err != nil || !(e.Factor > 0) {
+			return refuse("has no factor above 0")
+		}
+	}
+	if why := e.trouble(); why != "" {
+		return refuse("cannot be: " + why)
+	}
+	return e, nil
+}
+
+func parseTime(text string) (time.Time, error) {
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t, nil
+	}
+	return time.Parse(time.RFC3339, text)
+}
+
+func clip(s string) string {
+	if len(s) <= 80 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:80], "") + "..."
 }
 
 func (e Event) covers(t time.Time) bool { return !t.Before(e.From) && t.Before(e.To) }

@@ -113,6 +113,9 @@ func Make(points []Point, o Options) (Forecast, error) {
 	if err != nil {
 		return Forecast{}, err
 	}
+	if math.IsNaN(r.Error) {
+		return Forecast{}, fault.New(fault.Invalid, "too many gaps for a forecast: none made at an earlier time could be judged, so that nothing would tell how far to trust it")
+	}
 	return c.forecast(r, o), nil
 }
 

@@ -142,6 +142,10 @@ func (g grid) enough(o Options) error {
 	return nil
 }
 
+// Rates returns the growth a second of a counter between neighbouring points of a grid of that step, as Make forecasts it
+// where Options.Counter is set.
+func Rates(points []Point, step time.Duration) []Point { return rates(points, Options{Step: step}) }
+
 // rates returns the growth a second of a counter between neighbouring points. A value below the one before it is a reset:
 // the counter began again at zero, and what it has reached since is its growth.
 func rates(points []Point, o Options) []Point {

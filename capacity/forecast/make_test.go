@@ -297,7 +297,7 @@ func TestAnAdaptedLevelHoldsInTheLongRun(t *testing.T) {
 	t.Parallel()
 	for _, believed := range []float64{0.7, 1, 1.5} { // how wide the intervals are, relative to what they should be
 		r := rand.New(rand.NewPCG(7, 8))
-		var held []bool
+		var held []float64
 		within := 0.0
 		const n = 4000
 		for range n {
@@ -305,10 +305,8 @@ func TestAnAdaptedLevelHoldsInTheLongRun(t *testing.T) {
 			// An interval of a normal error at that level, wrongly scaled.
 			width := believed * math.Sqrt2 * math.Erfinv(level)
 			in := math.Abs(r.NormFloat64()) <= width
-			held = append(held, in)
-			if in {
-				within++
-			}
+			held = append(held, map[bool]float64{true: 1}[in])
+			within += held[len(held)-1]
 		}
 		got := within / n
 		t.Logf("intervals %v times as wide as right: %.3f held", believed, got)
@@ -316,7 +314,31 @@ func TestAnAdaptedLevelHoldsInTheLongRun(t *testing.T) {
 			t.Errorf("intervals %v times as wide as right: %.3f held", believed, got)
 		}
 	}
-	if up, down := Adapt(0.9, []bool{false}), Adapt(0.9, []bool{true}); !(up > 0.9 && down < 0.9) || Adapt(0.9, nil) != 0.9 {
+	if up, down := Adapt(0.9, []float64{0}), Adapt(0.9, []float64{1}); !(up > 0.9 && down < 0.9) || Adapt(0.9, nil) != 0.9 {
 		t.Errorf("after a miss %v, after a hit %v", up, down)
 	}
+}
+
+func TestAnEventIsReadFromOneLine(t *testing.T) {
+	t.Parallel()
+	got, err := ParseEvent("sale=2026-11-27/2026-11-28T06:00:00+01:00/1.5")
+	want := Event{Name: "sale", From: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 28, 5, 0, 0, 0, time.UTC), Factor: 1.5}
+	if err != nil || got.Name != want.Name || !got.From.Equal(want.From) || !got.To.Equal(want.To) || got.Factor != want.Factor {
+		t.Errorf("%+v %v", got, err)
+	}
+	for _, bad := range []string{"", "sale", "=2026-11-27/2026-11-28", "sale=2026-11-28/2026-11-27", "sale=2026-11-27", "sale=27 Nov/2026-11-28", "sale=2026-11-27/x",
+		"sale=2026-11-27/2026-11-28/0", "sale=2026-11-27/2026-11-28/-1", "sale=2026-11-27/2026-11-28/Inf", "sale=2026-11-27/2026-11-28/1/2"} {
+		if e, err := ParseEvent(bad); err == nil || !strings.Contains(err.Error(), "write NAME=FROM/TO") {
+			t.Errorf("%q: %+v %v", bad, e, err)
+		}
+	}
+}
+
+func FuzzParseEvent(f *testing.F) {
+	f.Add("sale=2026-11-27/2026-11-28/1.5")
+	f.Fuzz(func(t *testing.T, text string) {
+		if e, err := ParseEvent(text); err == nil && e.trouble() != "" {
+			t.Errorf("%q is read as %+v", text, e)
+		}
+	})
 }

@@ -1,8 +1,10 @@
 package forecast
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +33,7 @@ func named(shares []pool.Share, step time.Duration) []pool.Share {
 		at[s.Model] = len(out)
 		out = append(out, s)
 	}
+	slices.SortStableFunc(out, func(a, b pool.Share) int { return cmp.Compare(b.Weight, a.Weight) })
 	return out
 }
 

@@ -118,7 +118,11 @@ func (c burnChart) text(wide int, ascii bool) string {
 		}
 		fmt.Fprintf(&out, "%*s %c%s\n", chartMargin-2, label, s.axis, strings.TrimRight(string(line), " "))
 	}
-	out.WriteString(c.foot(columns))
+	now := c.now
+	if len(c.fan) == 0 {
+		now = c.to
+	}
+	out.WriteString(foot(c.from, now, c.to, columns))
 	return out.String()
 }
 
@@ -166,10 +170,10 @@ func (c burnChart) timeOf(x, columns int) time.Time {
 	return c.from.Add(time.Duration(float64(x) / float64(columns-1) * float64(c.to.Sub(c.from))))
 }
 
-// foot labels the beginning, now and the end.
-func (c burnChart) foot(columns int) string {
+// foot labels the beginning, now and the end of a chart over so many columns.
+func foot(from, now, to time.Time, columns int) string {
 	layout := "2 Jan"
-	if c.to.Sub(c.from) < 4*24*time.Hour {
+	if to.Sub(from) < 4*24*time.Hour {
 		layout = "2 Jan 15:04"
 	}
 	line := []rune(strings.Repeat(" ", chartMargin+columns))
@@ -179,10 +183,11 @@ func (c burnChart) foot(columns int) string {
 			line[x+i] = r
 		}
 	}
-	put(chartMargin, c.from.UTC().Format(layout))
-	put(len(line), c.to.UTC().Format(layout))
-	if now := int(c.share(c.now) * float64(columns-1)); len(c.fan) > 0 && now > 14 && now < columns-14 {
-		put(chartMargin+now-1, "now")
+	put(chartMargin, from.UTC().Format(layout))
+	put(len(line), to.UTC().Format(layout))
+	share := float64(now.Sub(from)) / float64(to.Sub(from))
+	if x := int(share * float64(columns-1)); x > 14 && x < columns-14 {
+		put(chartMargin+x-1, "now")
 	}
 	return strings.TrimRight(string(line), " ") + "\n"
 }

@@ -160,7 +160,7 @@ func (d Deps) check() error {
 		"Sessions": d.Sessions == nil, "People": d.People == nil, "Audit": d.Audit == nil, "Definitions": d.Definitions == nil,
 		"Versions": d.Versions == nil, "Alerts": d.Alerts == nil, "Incidents": d.Incidents == nil, "Past": d.Past == nil, "Evidence": d.Evidence == nil,
 		"AlertHistory": d.AlertHistory == nil, "Silences": d.Silences == nil, "Heartbeats": d.Heartbeats == nil, "Explainer": d.Explainer == nil,
-		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Router": d.Router == nil,
+		"Intelligence": d.Intelligence == nil, "Decisions": d.Decisions == nil, "Forecasts": d.Forecasts == nil, "Router": d.Router == nil,
 		"Corrections": d.Corrections == nil, "Budgets": d.Budgets == nil, "Gate": d.Gate == nil, "TierOf": d.TierOf == nil, "Hooks": d.Hooks == nil, "Contacts": d.Contacts == nil, "Metrics": d.Metrics == nil,
 		"Assigner": d.Assigner == nil, "Reach": d.Reach == nil,
 		"Room":        d.Room == nil,

@@ -113,6 +113,10 @@ func TestWhatIsWrongIsNamedWithoutEchoingIt(t *testing.T) {
 	f(get, "/api/v1/capacity/forecast?query=up&step=1ms", "", "query.step")
 	f(get, "/api/v1/capacity/forecast?query=up&limit=NaN", "", "query.limit")
 	f(get, "/api/v1/capacity/forecast?query=up&level=1", "", "query.level")
+	f(get, "/api/v1/capacity/forecast?query=up&zone=Mars/Olympus&cap=much&floor=x&tier=1&tier=y&event=sale", "", "query.zone")
+	f(get, "/api/v1/capacity/forecast?query=up&tier=1&tier=y", "", "query.tier")
+	f(get, "/api/v1/capacity/forecast?query=up&event=sale", "", "query.event")
+	f(get, "/api/v1/capacity/forecasts?id=x", "", "query.id")
 	f(post, "/api/v1/definitions/apply", `{"files":[{"name":"slo.yaml","text":"bad"}]}`, "slo.yaml:3")
 	for _, garbage := range []string{"{", "[]", `"x"`, strings.Repeat("[", 20_000)} {
 		if got := ask(t, app, post, "/api/v1/users", garbage, bearer("admin")); got.status != 400 {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -19,6 +20,8 @@ import (
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/capacity/forecast"
+	"github.com/nines-sre/nines/capacity/forecast/pool"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
@@ -274,7 +277,8 @@ func (w *world) SLAReport(ctx context.Context, _ access.Scope, tenant string, mo
 	return slo.Report{Tenant: tenant, Month: month}, w.gate(ctx)
 }
 func (w *world) Forecast(ctx context.Context, r ForecastRequest) (ForecastAnswer, error) {
-	return ForecastAnswer{Query: r.Query, Level: r.Level, Series: []ForecastSeries{}}, w.gate(ctx)
+	return ForecastAnswer{Query: r.Query, Level: r.Level, Series: []ForecastSeries{NewForecastSeries(nil, forecast.Forecast{
+		Points: []forecast.Predicted{{Mean: 1}}, Models: []pool.Share{{Model: "naive", Weight: 1}}}, []forecast.Point{{Value: math.NaN()}, {Value: 1}})}}, w.gate(ctx)
 }
 func (w *world) Recommend(ctx context.Context, workload string) (autoscale.Decision, error) {
 	return autoscale.Decision{Workload: workload}, w.gate(ctx)
@@ -284,6 +288,9 @@ func (w *world) Cost(ctx context.Context, _ access.Scope, _, _ time.Time) (cost.
 }
 func (w *world) Decisions(ctx context.Context, _ access.Scope, workload string, _ int) ([]autoscale.Decision, error) {
 	return []autoscale.Decision{{Workload: workload}}, w.gate(ctx)
+}
+func (w *world) Forecasts(ctx context.Context, _ access.Scope, f ForecastFilter) ([]forecast.Kept, error) {
+	return []forecast.Kept{{Subject: f.Subject, Query: f.Query, Labels: map[string]string{}}}, w.gate(ctx)
 }
 func (w *world) Observe(_ context.Context, method, route string, status int, tier string, _ time.Duration) {
 	w.set(func() { w.observed = append(w.observed, observation{method, route, status, tier}) })
@@ -296,7 +303,7 @@ func (w *world) Write(p []byte) (int, error) {
 
 func (w *world) deps() Deps {
 	return Deps{
-		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Past: w, Intelligence: w, Decisions: w, Metrics: w,
+		Sessions: w, People: w, Audit: w, Definitions: w, Versions: w, Alerts: w, Incidents: w, Past: w, Intelligence: w, Decisions: w, Forecasts: w, Metrics: w,
 		Corrections: w, Budgets: w, Gate: w, Hooks: w, AlertHistory: w, Silences: w, Heartbeats: w, Explainer: w, Contacts: w, Assigner: w, Reach: ways{w}, Room: w, Trackers: w, Evidence: w, Runbooks: books{w},
 		Postmortems: reviews{w},
 		Router:      func() incidents.Router { return incidents.Router{} },

@@ -3,11 +3,14 @@ package httpapi
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/capacity/forecast"
+	"github.com/nines-sre/nines/capacity/forecast/pool"
 	"github.com/nines-sre/nines/incidents"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/manifest"
@@ -39,6 +42,7 @@ type Deps struct {
 	Evidence     Evidence
 	Intelligence Intelligence
 	Decisions    Decisions
+	Forecasts    Forecasts
 	Corrections  Corrections
 	Postmortems  Postmortems
 	Budgets      Budgets
@@ -279,12 +283,20 @@ type ForecastRequest struct {
 	Horizon time.Duration
 	Step    time.Duration
 	History time.Duration
-	Limit   *float64 // the value whose reaching is predicted; nil for none
-	Level   float64  // of the prediction interval, in (0, 1), such as 0.9
+	Limit   *float64  // the value whose reaching is predicted; nil for none
+	Tiers   []float64 // steps of capacity: the reaching of the next one is predicted
+	Level   float64   // of the prediction interval, in (0, 1), such as 0.9
+	Zone    string    // IANA; "" is UTC
+	Counter bool      // the growth a second is forecast
+	Floor   *float64
+	Cap     *float64
+	Events  []forecast.Event
+	By      string // who asks
 }
 
 // ForecastAnswer is where each series of the query is going.
 type ForecastAnswer struct {
+	ID     string           `json:"id" doc:"Under which it is kept, to be judged when its time has come."`
 	Query  string           `json:"query"`
 	At     time.Time        `json:"at"`
 	Level  float64          `json:"level"`
@@ -294,15 +306,71 @@ type ForecastAnswer struct {
 // ForecastSeries is one series and its prediction.
 type ForecastSeries struct {
 	Labels   map[string]string `json:"labels"`
-	Method   string            `json:"method"`
+	Method   string            `json:"method"`   // the models that carry it, in words
 	Season   string            `json:"season"`   // such as "1d", or "" for none
 	Coverage float64           `json:"coverage"` // share of the history's grid that was seen
 	History  int               `json:"history"`  // points the forecast rests on
+	Models   []pool.Share      `json:"models"`   // what each contributes, the heaviest first
+	Past     forecast.Past     `json:"past"`     // how such forecasts would have done before, in this history
+	Held     *ForecastHeld     `json:"held"`     // how the last forecasts of this query came out; null where none has been judged
+	Notes    []string          `json:"notes"`    // what was found in the history and done about it
+	Observed []ForecastSeen    `json:"observed"` // the history, thinned
 	Points   []ForecastPoint   `json:"points"`
 	// Mean, Earliest and Latest say when the limit is reached; null is not within the horizon.
-	Mean     *time.Time `json:"mean"`
-	Earliest *time.Time `json:"earliest"`
-	Latest   *time.Time `json:"latest"`
+	Mean     *time.Time      `json:"mean"`
+	Earliest *time.Time      `json:"earliest"`
+	Latest   *time.Time      `json:"latest"`
+	Reached  *forecast.Reach `json:"reached"` // the same with its chance; null where no limit was asked about
+	Tier     *forecast.Reach `json:"tier"`    // when the next tier is reached; null where none was asked about or none is left
+}
+
+// ForecastHeld is how the last forecasts of a query came out.
+type ForecastHeld struct {
+	Forecasts int      `json:"forecasts"`
+	Within    float64  `json:"within"` // share of what came that lay within the interval
+	Ratio     *float64 `json:"ratio"`  // of the error over that of repeating the last cycle; null where that was exact
+}
+
+// ForecastSeen is one observed value.
+type ForecastSeen struct {
+	At    time.Time `json:"at"`
+	Value float64   `json:"value"`
+}
+
+// NewForecastSeries puts a forecast and what was observed before it into the API's words.
+func NewForecastSeries(labels map[string]string, f forecast.Forecast, observed []forecast.Point) ForecastSeries {
+	s := ForecastSeries{Labels: labels, Method: f.Method, Coverage: f.Coverage, History: f.History, Models: list(f.Models), Past: f.Past,
+		Notes: list(f.Notes), Observed: []ForecastSeen{}, Points: []ForecastPoint{}}
+	if s.Labels == nil {
+		s.Labels = map[string]string{}
+	}
+	if f.Season > 0 {
+		s.Season = f.Season.String()
+	}
+	for _, p := range observed {
+		if !math.IsNaN(p.Value) && !math.IsInf(p.Value, 0) {
+			s.Observed = append(s.Observed, ForecastSeen(p))
+		}
+	}
+	for _, p := range f.Points {
+		s.Points = append(s.Points, ForecastPoint(p))
+	}
+	return s
+}
+
+// ForecastFilter chooses kept forecasts. What is zero does not restrict.
+type ForecastFilter struct {
+	ID      string
+	Subject string
+	Query   string
+	Step    time.Duration
+	Judged  bool
+	Limit   int
+}
+
+// Forecasts reads kept forecasts, the newest first.
+type Forecasts interface {
+	Forecasts(ctx context.Context, scope access.Scope, f ForecastFilter) ([]forecast.Kept, error)
 }
 
 // ForecastPoint is one predicted value with its interval.

@@ -1,7 +1,6 @@
 package intelligence
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -12,72 +11,9 @@ import (
 	"github.com/nines-sre/nines/capacity/forecast"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/internal/fault"
+	"github.com/nines-sre/nines/internal/manifest"
 	"golang.org/x/sync/errgroup"
 )
-
-// Defaults of a ForecastRequest.
-const (
-	DefaultHorizon = 24 * time.Hour
-	DefaultStep    = 15 * time.Minute
-	DefaultHistory = 14 * 24 * time.Hour
-)
-
-// mostSteps is how many points Prometheus answers for one series of a range query.
-const mostSteps = 11_000
-
-// ForecastRequest asks where a series is going. What is zero has its default.
-type ForecastRequest struct {
-	Query   string        // PromQL with one series as its result
-	Horizon time.Duration // how far ahead
-	Step    time.Duration // distance of the points
-	History time.Duration // how far back to look
-	Limit   *float64      // the value whose reaching is predicted; nil for none
-	Level   float64       // of the prediction interval, in (0, 1); 0.9 unless set
-}
-
-// ForecastAnswer is where it is going.
-type ForecastAnswer struct {
-	Query    string            `json:"query"`
-	At       time.Time         `json:"at"`     // when it was asked
-	Labels   map[string]string `json:"labels"` // of the series
-	Forecast forecast.Forecast `json:"forecast"`
-	Limit    *float64          `json:"limit"`
-	Reached  *Reached          `json:"reached"` // null where no limit was asked about
-}
-
-// Reached says when a limit is reached; null is not within the horizon.
-type Reached struct {
-	Mean     *time.Time `json:"mean"`
-	Earliest *time.Time `json:"earliest"` // by the interval's side that gets there first
-	Latest   *time.Time `json:"latest"`
-}
-
-// Forecast predicts the series of a query, with an interval, and when it reaches the limit. A query whose result is not
-// exactly one series is a fault.Invalid that says how to make it one; so is a history that is too short.
-func (s *Service) Forecast(ctx context.Context, r ForecastRequest) (ForecastAnswer, error) {
-	return ask(ctx, s, Analysis, "forecast", func(ctx context.Context) (ForecastAnswer, error) {
-		r.Horizon, r.Step = cmp.Or(r.Horizon, DefaultHorizon), cmp.Or(r.Step, DefaultStep)
-		r.History, r.Level = cmp.Or(r.History, DefaultHistory), cmp.Or(r.Level, forecast.DefaultLevel)
-		if r.Step <= 0 || r.History < r.Step || r.History/r.Step >= mostSteps {
-			return ForecastAnswer{}, fault.New(fault.Invalid, "step: the history must be 1 to %d steps long", mostSteps-1)
-		}
-		now := s.now()
-		one, err := s.oneSeries(ctx, r.Query, now.Add(-r.History), now, r.Step)
-		if err != nil {
-			return ForecastAnswer{}, err
-		}
-		f, err := forecast.SeasonalNaive(one.Points, forecast.Options{Step: r.Step, Horizon: r.Horizon, Level: r.Level, Now: now})
-		if err != nil {
-			return ForecastAnswer{}, err
-		}
-		answer := ForecastAnswer{Query: r.Query, At: now, Labels: one.Labels, Forecast: f, Limit: r.Limit}
-		if r.Limit != nil {
-			mean, first, last := f.Exhaustion(*r.Limit)
-			answer.Reached = &Reached{Mean: timeOrNil(mean), Earliest: timeOrNil(first), Latest: timeOrNil(last)}
-		}
-		return answer, nil
-	})
-}
 
 func (s *Service) oneSeries(ctx context.Context, query string, from, to time.Time, step time.Duration) (Series, error) {
 	found, err := s.Metrics.QueryRange(ctx, query, from, to, step)
@@ -126,17 +62,41 @@ func (s *Service) Recommend(ctx context.Context, workload string) (autoscale.Dec
 	})
 }
 
-// outlook forecasts the workload's load; the zero Forecast where there is too little to go by.
+// outlook forecasts the workload's load; the zero Forecast where there is too little to go by. Once in half of its horizon the
+// forecast is kept, to be judged.
 func (s *Service) outlook(ctx context.Context, w autoscale.Workload, now time.Time) (forecast.Forecast, error) {
 	found, err := s.Metrics.QueryRange(ctx, w.Load, now.Add(-w.History.Std()), now, w.Step())
 	if err != nil || len(found) != 1 {
 		return forecast.Forecast{}, err
 	}
-	f, err := forecast.SeasonalNaive(found[0].Points, forecast.Options{Step: w.Step(), Horizon: w.Horizon.Std(), Level: w.Level, Now: now})
+	past := s.judged(ctx, w.Load, w.Step())
+	adapted := forecast.Adapt(w.Level, forecast.Held(past))
+	f, err := forecast.Make(found[0].Points, forecast.Options{Step: w.Step(), Horizon: w.Horizon.Std(), Level: adapted, Now: now})
 	if fault.Is(err, fault.Invalid) {
 		return forecast.Forecast{}, nil
 	}
-	return f, err
+	if err != nil {
+		return f, err
+	}
+	f.Level = w.Level
+	if s.turn(w.Name, now, w.Horizon.Std()/2) {
+		k := forecast.NewKept(f, now)
+		k.By, k.Subject, k.Query, k.Labels = "workload:"+w.Name, w.Name, w.Load, found[0].Labels
+		k.Inputs = forecast.Inputs{Step: manifest.Duration(w.Step()), Horizon: w.Horizon, History: w.History, Level: w.Level, Adapted: adapted}
+		s.keep(ctx, k)
+	}
+	return f, nil
+}
+
+// turn reports whether it is time to keep a workload's forecast again, and if so begins the next span.
+func (s *Service) turn(workload string, now time.Time, every time.Duration) bool {
+	s.keptMu.Lock()
+	defer s.keptMu.Unlock()
+	if last, known := s.kept[workload]; known && now.Sub(last) < every {
+		return false
+	}
+	s.kept[workload] = now
+	return true
 }
 
 // number asks for a single number; NaN where there is none.
@@ -202,13 +162,6 @@ func (s *Service) usage(ctx context.Context, sheet cost.PriceSheet, from, to tim
 		}
 	}
 	return usage, nil
-}
-
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 func clip(s string) string {

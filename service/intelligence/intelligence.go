@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nines-sre/nines/capacity/autoscale"
@@ -99,6 +100,7 @@ type Deps struct {
 	Definitions func() Definitions // those in force; asked once for each question
 	Metrics     Metrics
 	Decisions   Decisions
+	Forecasts   Forecasts     // nil: they are not kept, and so not judged
 	Corrections Corrections   // nil: there are none
 	Bucket      time.Duration // width of the ledger's buckets; five minutes unless set
 	// Observe, where set, hears of every question: its kind, its outcome and how long it took.
@@ -114,6 +116,8 @@ type Service struct {
 	statuses    *cache[statusKey, StatusAnswer]
 	corrected   *cache[struct{}, []slo.Correction]
 	predictions predictions
+	keptMu      sync.Mutex
+	kept        map[string]time.Time // when a workload's forecast was last kept
 }
 
 // New returns a Service.
@@ -128,7 +132,7 @@ func New(d Deps) *Service {
 		d.Observe = func(context.Context, string, string, time.Duration) {}
 	}
 	return &Service{Deps: d, statuses: newCache[statusKey, StatusAnswer](statusesKept, d.Now),
-		corrected: newCache[struct{}, []slo.Correction](correctionsKept, d.Now)}
+		corrected: newCache[struct{}, []slo.Correction](correctionsKept, d.Now), kept: map[string]time.Time{}}
 }
 
 func (s *Service) now() time.Time { return s.Now().UTC() }
