@@ -20,7 +20,7 @@ type forecastChart struct {
 	past          []chartPoint
 	ahead         []httpapi.ForecastPoint
 	level         float64
-	step          float64 // between the lines of a grid
+	step          float64   // between the lines of a grid
 	marks         []float64 // values that a line is drawn at
 }
 
