@@ -44,7 +44,7 @@ func smooth(days int) []float64 {
 	return out
 }
 
-func study_(t *testing.T, values []float64, provisioning time.Duration) Study {
+func studied(t *testing.T, values []float64, provisioning time.Duration) Study {
 	t.Helper()
 	l := mustLoad(t, recorded(time.Minute, values...), Hold)
 	s := DefaultSetup(provisioning)
@@ -60,22 +60,24 @@ func study_(t *testing.T, values []float64, provisioning time.Duration) Study {
 // seen.
 func TestTheGateActsWhereItWinsAndDeclinesWhereItWouldLose(t *testing.T) {
 	t.Parallel()
+	both := []time.Duration{90 * time.Second, 5 * time.Minute}
 	for name, c := range map[string]struct {
-		values []float64
-		acts   bool
-		reason string
+		values       []float64
+		provisioning []time.Duration
+		acts         bool
+		reason       string
 	}{
-		"a steep morning":     {peaky(10, 1), true, "Predictive may act"},
-		"another":             {peaky(12, 9), true, "Predictive may act"},
-		"bursts unannounced":  {spiky(10, 1), false, "Forecast only"},
-		"other bursts":        {spiky(12, 4), false, "Forecast only"},
-		"a slow day's course": {smooth(10), false, "nothing to win"},
-		"three days":          {peaky(3, 1), false, "days were judged and 3 are needed"},
+		"a steep morning":     {peaky(10, 1), both, true, "Predictive may act"},
+		"another":             {peaky(12, 9), both[:1], true, "Predictive may act"},
+		"bursts unannounced":  {spiky(10, 1), both, false, "Forecast only"},
+		"other bursts":        {spiky(12, 4), both[1:], false, "Forecast only"},
+		"a slow day's course": {smooth(10), both[1:], false, "nothing to win"},
+		"three days":          {peaky(3, 1), both, false, "days were judged and 3 are needed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for _, provisioning := range []time.Duration{90 * time.Second, 300 * time.Second} {
-				got := study_(t, c.values, provisioning)
+			for _, provisioning := range c.provisioning {
+				got := studied(t, c.values, provisioning)
 				early := got.Trial.Verdict
 				if early.Acts() != c.acts || !strings.Contains(early.Reason, c.reason) {
 					t.Errorf("%s of provisioning: on the earlier days the gate says: %s", provisioning, early.Reason)
