@@ -119,3 +119,17 @@ func (t Trace) gapNote() string {
 	}
 	return text + "."
 }
+
+// Between returns the part from a time up to another, that one excluded; a zero time is no bound. Gaps and Step are those
+// of the part; what Missing, Repeated and Unordered count is the whole file.
+func (t Trace) Between(from, to time.Time) Trace {
+	var points []forecast.Point
+	for _, p := range t.Points {
+		if (from.IsZero() || !p.At.Before(from)) && (to.IsZero() || p.At.Before(to)) {
+			points = append(points, p)
+		}
+	}
+	part := newTrace(points, t.Missing)
+	part.Repeated, part.Unordered = t.Repeated, t.Unordered
+	return part
+}

@@ -205,3 +205,15 @@ func TestPublicTraces(t *testing.T) {
 		}
 	}
 }
+
+func TestAPartOfATraceHasItsOwnGaps(t *testing.T) {
+	t.Parallel()
+	whole := newTrace(at(0, 1, 1, 2, 2, 3, 7, 4, 8, 5, 9, 6), 4)
+	part := whole.Between(nine.Add(7*time.Minute), nine.Add(9*time.Minute))
+	if diff := cmp.Diff(Trace{Points: at(7, 4, 8, 5), Step: time.Minute, Missing: 4}, part); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(whole, whole.Between(time.Time{}, time.Time{})); diff != "" {
+		t.Errorf("without bounds something is lost: %s", diff)
+	}
+}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"compress/gzip"
 	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"strconv"
@@ -103,7 +101,7 @@ func (a *cli) forecastFile(path string, o forecastFlags, cut bool) (httpapi.Fore
 	if err != nil {
 		return httpapi.ForecastAnswer{}, err
 	}
-	read, err := a.readSeries(path, trace.Options{Column: o.column, Zone: options.Zone})
+	read, err := a.readTrace(path, trace.Options{Column: o.column, Zone: options.Zone})
 	if err != nil {
 		return httpapi.ForecastAnswer{}, err
 	}
@@ -137,28 +135,6 @@ func (a *cli) forecastFile(path string, o forecastFlags, cut bool) (httpapi.Fore
 		s.Notes = append(s.Notes, fmt.Sprintf("%d rows of the file have no value", read.Missing))
 	}
 	return httpapi.ForecastAnswer{Query: path, At: f.At, Level: f.Level, Series: []httpapi.ForecastSeries{s}}, nil
-}
-
-// readSeries reads a CSV file, unpacks it where its name ends in .gz, and takes - for standard input.
-func (a *cli) readSeries(path string, o trace.Options) (trace.Trace, error) {
-	if path == "-" {
-		return trace.Read("standard input", a.in, o)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return trace.Trace{}, fault.Wrap(fault.Invalid, err, "read the series")
-	}
-	defer file.Close()
-	var in io.Reader = file
-	if strings.HasSuffix(path, ".gz") {
-		packed, err := gzip.NewReader(file)
-		if err != nil {
-			return trace.Trace{}, fault.Wrap(fault.Invalid, err, "%s is not packed by gzip, though its name ends in .gz", path)
-		}
-		defer packed.Close()
-		in = packed
-	}
-	return trace.Read(path, in, o)
 }
 
 // options reads the flags of a forecast that is made here, and how much history there should be.
