@@ -23,7 +23,7 @@ func TestEveryDashboardThatShipsIsSound(t *testing.T) {
 			t.Errorf("%s does not end in one newline", d.Name)
 		}
 	}
-	if want := []string{"nines-red", "slo-detail", "slo-overview"}; !slices.Equal(names, want) {
+	if want := []string{"forecasts", "nines-red", "slo-detail", "slo-overview"}; !slices.Equal(names, want) {
 		t.Errorf("the dashboards are %v, want %v", names, want)
 	}
 }
@@ -48,7 +48,7 @@ func TestVariablesBecomeWhatANewcomerSeesFirst(t *testing.T) {
 
 func TestTheCheckFindsWhatItIsThereFor(t *testing.T) {
 	t.Parallel()
-	sound := All()[0]
+	sound := All()[1]
 	for name, c := range map[string]struct{ from, to, want string }{
 		"not PromQL":            {`sum(rate(`, `sum((rate(`, "cannot be read"},
 		"an unknown variable":   {`[$__rate_interval]`, `[$nobody]`, "not known"},
