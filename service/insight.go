@@ -149,6 +149,11 @@ func (i apiInsight) Forecast(ctx context.Context, r httpapi.ForecastRequest) (ht
 	return httpapi.ForecastAnswer{ID: f.ID, Query: f.Query, At: f.At, Level: f.Forecast.Level, Series: []httpapi.ForecastSeries{series}}, nil
 }
 
+// Anomalies says what a series did that its forecasts did not expect.
+func (i apiInsight) Anomalies(ctx context.Context, r httpapi.ForecastRequest, window time.Duration) (forecast.Anomalies, error) {
+	return i.Service.Anomalies(ctx, intelligence.AnomalyRequest{ForecastRequest: intelligence.ForecastRequest(r), Window: window})
+}
+
 // mostObserved is how many points of the history go with a forecast, for a plot.
 const mostObserved = 1000
 

@@ -92,3 +92,19 @@ func TestAForecastSaysWhatIsWrongWithWhatItIsTold(t *testing.T) {
 		}
 	}
 }
+
+func TestAnomaliesOfAFile(t *testing.T) {
+	text := diskCSV(480)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	at, _, _ := strings.Cut(lines[470], ",")
+	lines[470] = at + ",9000"
+	dir := folder(t, map[string]string{"disk.csv": strings.Join(lines, "\n")})
+	words := []string{"capacity", "anomalies", filepath.Join(dir, "disk.csv"), "--step", "1h", "--horizon", "6h", "--window", "2d"}
+	code, out, errOut := nines(t, words...)
+	if code != exitOK || !strings.Contains(out, "9000") || !strings.Contains(out, "48 values") || strings.Contains(out, "None lay") {
+		t.Errorf("exits with %d: %s\n%s", code, errOut, out)
+	}
+	if code, _, errOut := nines(t, append(words[:len(words)-1], "never")...); code == exitOK || !strings.Contains(errOut, "--window never") {
+		t.Errorf("exits with %d: %s", code, errOut)
+	}
+}

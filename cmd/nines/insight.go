@@ -46,7 +46,7 @@ func (a *cli) printPosture(p httpapi.Posture) {
 }
 
 func (a *cli) capacityCommand() *cobra.Command {
-	return group("capacity", "Where load is going and what it needs", a.capacityForecast(), a.capacityForecasts(), a.capacityRecommend(), a.capacitySimulate())
+	return group("capacity", "Where load is going and what it needs", a.capacityForecast(), a.capacityForecasts(), a.capacityAnomalies(), a.capacityRecommend(), a.capacitySimulate())
 }
 
 func (a *cli) capacityRecommend() *cobra.Command {

@@ -116,6 +116,7 @@ func TestWhatIsWrongIsNamedWithoutEchoingIt(t *testing.T) {
 	f(get, "/api/v1/capacity/forecast?query=up&zone=Mars/Olympus&cap=much&floor=x&tier=1&tier=y&event=sale", "", "query.zone")
 	f(get, "/api/v1/capacity/forecast?query=up&tier=1&tier=y", "", "query.tier")
 	f(get, "/api/v1/capacity/forecast?query=up&event=sale", "", "query.event")
+	f(get, "/api/v1/capacity/anomalies?query=up&window=never", "", "query.window")
 	f(get, "/api/v1/capacity/forecasts?id=x", "", "query.id")
 	f(post, "/api/v1/definitions/apply", `{"files":[{"name":"slo.yaml","text":"bad"}]}`, "slo.yaml:3")
 	for _, garbage := range []string{"{", "[]", `"x"`, strings.Repeat("[", 20_000)} {

@@ -280,6 +280,9 @@ func (w *world) Forecast(ctx context.Context, r ForecastRequest) (ForecastAnswer
 	return ForecastAnswer{Query: r.Query, Level: r.Level, Series: []ForecastSeries{NewForecastSeries(nil, forecast.Forecast{
 		Points: []forecast.Predicted{{Mean: 1}}, Models: []pool.Share{{Model: "naive", Weight: 1}}}, []forecast.Point{{Value: math.NaN()}, {Value: 1}})}}, w.gate(ctx)
 }
+func (w *world) Anomalies(ctx context.Context, r ForecastRequest, _ time.Duration) (forecast.Anomalies, error) {
+	return forecast.Anomalies{Level: r.Level, Found: []forecast.Anomaly{{Values: 1}}}, w.gate(ctx)
+}
 func (w *world) Recommend(ctx context.Context, workload string) (autoscale.Decision, error) {
 	return autoscale.Decision{Workload: workload}, w.gate(ctx)
 }

@@ -44,6 +44,8 @@ func (a *API) mountForecasts() {
 	register(a, operation{id: "forecast", method: get, path: "/capacity/forecast", tag: tag, role: access.Viewer, audience: operatorOnly, slow: true,
 		summary: "Where a PromQL query's series is going, and when a limit is reached",
 		about:   "The forecast is kept, and compared with what came when its time has come; intervals follow how the last ones held."}, a.forecast)
+	register(a, operation{id: "anomalies", method: get, path: "/capacity/anomalies", tag: tag, role: access.Viewer, audience: operatorOnly, slow: true,
+		summary: "What a PromQL query's series did that forecasts made before did not expect"}, a.anomalies)
 	register(a, operation{id: "list-forecasts", method: get, path: "/capacity/forecasts", tag: tag, role: access.Viewer, audience: operatorOnly,
 		summary: "List kept forecasts with what they were made from and how they came out, the newest first"}, a.forecasts)
 	for _, property := range []string{"held", "reached", "tier"} {
@@ -62,6 +64,33 @@ func (a *API) forecast(ctx context.Context, in *forecastInput) (*body[ForecastAn
 	}
 	r.By = access.PrincipalOf(ctx).ID
 	return show(a.deps.Intelligence.Forecast(ctx, r))
+}
+
+func (a *API) anomalies(ctx context.Context, in *struct {
+	Query   string   `query:"query" required:"true" maxLength:"8192" doc:"PromQL." example:"sum(rate(shop_requests_total[5m]))"`
+	Window  string   `query:"window" default:"1d" maxLength:"32" doc:"How far back to look for anomalies." example:"1d"`
+	Horizon string   `query:"horizon" default:"1h" maxLength:"32" doc:"A forecast is made for each such span." example:"1h"`
+	Step    string   `query:"step" default:"5m" maxLength:"32" example:"5m"`
+	History string   `query:"history" default:"14d" maxLength:"32" doc:"How much of the past before the window is known." example:"14d"`
+	Level   float64  `query:"level" default:"0.99" exclusiveMinimum:"0" exclusiveMaximum:"1" doc:"Of the intervals that values should lie in."`
+	Zone    string   `query:"zone" maxLength:"64" doc:"By whose clocks the workload's days go." example:"Europe/Berlin"`
+	Counter bool     `query:"counter" doc:"The query counts up; its growth a second is looked at."`
+	Events  []string `query:"event,explode" maxItems:"200" doc:"What is known to be special, as NAME=FROM/TO."`
+}) (*body[forecast.Anomalies], error) {
+	if err := promguard.Check(in.Query); err != nil {
+		return nil, err
+	}
+	r, err := forecastInput{Query: in.Query, Horizon: in.Horizon, Step: in.Step, History: in.History, Level: in.Level, Zone: in.Zone, Counter: in.Counter, Events: in.Events}.request()
+	if err != nil {
+		return nil, err
+	}
+	window, err := model.ParseDuration(in.Window)
+	if err != nil || window <= 0 || time.Duration(window) > longestHistory {
+		e := fault.New(fault.Invalid, "the search's parameters have problems")
+		e.Details = []fault.Detail{{Where: "query.window", Message: "must be a duration such as 1d, at most 90d"}}
+		return nil, e
+	}
+	return show(a.deps.Intelligence.Anomalies(ctx, r, time.Duration(window)))
 }
 
 func (a *API) forecasts(ctx context.Context, in *struct {

@@ -179,6 +179,8 @@ type Intelligence interface {
 	Postmortem(ctx context.Context, scope access.Scope, id string) (string, error)
 	SLAReport(ctx context.Context, scope access.Scope, tenant string, month slo.Month) (slo.Report, error)
 	Forecast(ctx context.Context, r ForecastRequest) (ForecastAnswer, error)
+	// Anomalies compares what came within the window with forecasts made before it, one for each horizon.
+	Anomalies(ctx context.Context, r ForecastRequest, window time.Duration) (forecast.Anomalies, error)
 	Recommend(ctx context.Context, workload string) (autoscale.Decision, error)
 	Cost(ctx context.Context, scope access.Scope, from, to time.Time) (cost.Report, error)
 }

@@ -38,7 +38,7 @@ var sample = map[string]struct{ query, body string }{
 	"take-over-incidents": {body: `{"incidents":[{"source":"pagerduty","id":"Q1","title":"Disk","openedAt":"2026-11-01T00:00:00Z","resolvedAt":"2026-11-01T01:00:00Z"}]}`},
 	"list-alerts":         {query: "filter=severity%3Dcritical"}, "get-sla-report": {query: "month=2026-11&tenant=acme"}, "get-posture": {},
 	"get-cost-report": {query: "from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z"},
-	"forecast":        {query: "query=up&horizon=1d&limit=3"}, "list-forecasts": {query: "subject=shop&judged=true"}, "recommend": {}, "list-recommendations": {query: "workload=shop"},
+	"forecast":        {query: "query=up&horizon=1d&limit=3"}, "anomalies": {query: "query=up&window=1d"}, "list-forecasts": {query: "subject=shop&judged=true"}, "recommend": {}, "list-recommendations": {query: "workload=shop"},
 	"search-alert-history": {query: "filter=severity%3Dcritical&kind=fired,ended"}, "get-alert-history": {},
 	"explain-alert": {body: `{"labels":{"alertname":"A"}}`}, "list-silences": {query: "expired=true"}, "get-silence": {}, "get-silence-history": {},
 	"put-silence": {body: `{"matchers":["alertname=A"],"duration":"2h"}`}, "preview-silence": {body: `{"matchers":["alertname=~\"A.*\""]}`},

@@ -122,6 +122,33 @@ func (s *Service) Forecast(ctx context.Context, r ForecastRequest) (ForecastAnsw
 	})
 }
 
+// AnomalyRequest asks what a series did that its forecasts did not expect. The forecasts are made of its Query, Step,
+// History, Level, Zone, Counter and Events, each for Horizon.
+type AnomalyRequest struct {
+	ForecastRequest
+	Window time.Duration // how far back to look for anomalies
+}
+
+// Anomalies compares the newest values of a query's series with forecasts that are made of what was known before them.
+func (s *Service) Anomalies(ctx context.Context, r AnomalyRequest) (forecast.Anomalies, error) {
+	return ask(ctx, s, Analysis, "anomalies", func(ctx context.Context) (forecast.Anomalies, error) {
+		if r.Step <= 0 || r.Window <= 0 || (r.History+r.Window)/r.Step >= mostSteps {
+			return forecast.Anomalies{}, fault.New(fault.Invalid, "step: history and window together must be 1 to %d steps long", mostSteps-1)
+		}
+		zone, err := time.LoadLocation(r.Zone)
+		if err != nil {
+			return forecast.Anomalies{}, fault.New(fault.Invalid, "zone: %q is not a time zone; write one such as Europe/Berlin", clip(r.Zone))
+		}
+		now := s.now()
+		one, err := s.oneSeries(ctx, r.Query, now.Add(-r.Window-r.History), now, r.Step)
+		if err != nil {
+			return forecast.Anomalies{}, err
+		}
+		return forecast.FindAnomalies(one.Points, forecast.Options{Step: r.Step, Horizon: r.Horizon, Level: r.Level, Zone: zone, Counter: r.Counter,
+			Events: r.Events, Now: now}, now.Add(-r.Window))
+	})
+}
+
 // keep stores a forecast. That it cannot be kept is no reason to keep the answer from who asked.
 func (s *Service) keep(ctx context.Context, k forecast.Kept) string {
 	if s.Forecasts == nil {
