@@ -78,15 +78,16 @@ func TestTheGateActsWhereItWinsAndDeclinesWhereItWouldLose(t *testing.T) {
 			t.Parallel()
 			for _, provisioning := range c.provisioning {
 				got := studied(t, c.values, provisioning)
-				early := got.Trial.Verdict
+				judged := got.Judged[0]
+				early := judged.Trial.Verdict
 				if early.Acts() != c.acts || !strings.Contains(early.Reason, c.reason) {
 					t.Errorf("%s of provisioning: on the earlier days the gate says: %s", provisioning, early.Reason)
 				}
-				if got.Verdict.Acts() != c.acts {
-					t.Errorf("%s of provisioning: on all days the gate says: %s", provisioning, got.Verdict.Reason)
+				if judged.Verdict.Acts() != c.acts {
+					t.Errorf("%s of provisioning: on all days the gate says: %s", provisioning, judged.Verdict.Reason)
 				}
-				if c.acts && (got.Trial.Ratio == nil || *got.Trial.Ratio > 0.8 || got.Trial.Days < 2) {
-					t.Errorf("%s of provisioning: the gate lets it act, and on %v later days the ratio is %v", provisioning, got.Trial.Days, ratios([]*float64{got.Trial.Ratio}))
+				if c.acts && (judged.Trial.Ratio == nil || *judged.Trial.Ratio > 0.8 || judged.Trial.Days < 2) {
+					t.Errorf("%s of provisioning: the gate lets it act, and on %v later days the ratio is %v", provisioning, judged.Trial.Days, ratios([]*float64{judged.Trial.Ratio}))
 				}
 			}
 		})
@@ -183,22 +184,23 @@ func TestAStudyShowsEveryPolicyAskedFor(t *testing.T) {
 	case by["hpa"].Speedup == nil || *by["hpa"].Speedup <= 1:
 		t.Errorf("an HPA is no better than a fixed fleet: %v", by["hpa"].Speedup)
 	}
-	if len(got.Frontiers) != 3 || len(got.Frontiers["hpa"]) != 15 || got.Bounds.Judged == 0 || got.Verdict == nil {
-		t.Errorf("frontiers %d, of the HPA %d, bounds %+v", len(got.Frontiers), len(got.Frontiers["hpa"]), got.Bounds)
+	if len(got.Frontiers) != 3 || len(got.Frontiers["hpa"]) != 15 || len(got.Judged) != 1 || got.Judged[0].Bounds.Judged == 0 {
+		t.Errorf("frontiers %d, of the HPA %d, judged %+v", len(got.Frontiers), len(got.Frontiers["hpa"]), got.Judged)
 	}
 	if got.WarmUp.Std() != 48*time.Hour || !got.From.Equal(monday.Add(48*time.Hour)) {
 		t.Errorf("scoring begins at %s after %s", got.From, got.WarmUp)
 	}
-	for _, bad := range []string{"", "vpa", "fixed", "fixed:many", "fixed:-1", "hpa:3"} {
+	for _, bad := range []string{"", "vpa", "fixed", "fixed:many", "fixed:-1", "hpa:3", "predictive:"} {
 		if _, err := ParseSpec(bad); !fault.Is(err, fault.Invalid) {
 			t.Errorf("policy %q: %v", bad, err)
 		}
 	}
 	for name, change := range map[string]func(*Plan){
-		"name a policy": func(p *Plan) { p.Specs = nil },
-		"the target is": func(p *Plan) { p.Target = 0 },
-		"warm-up":       func(p *Plan) { p.WarmUp = 100 * 24 * time.Hour },
-		"perReplica":    func(p *Plan) { p.PerReplica = 0 },
+		"name a policy":              func(p *Plan) { p.Specs = nil },
+		"there is no model \"pool\"": func(p *Plan) { p.Specs = []Spec{{Kind: KindPredictive, Model: "pool"}} },
+		"the target is":              func(p *Plan) { p.Target = 0 },
+		"warm-up":                    func(p *Plan) { p.WarmUp = 100 * 24 * time.Hour },
+		"perReplica":                 func(p *Plan) { p.PerReplica = 0 },
 	} {
 		q := p
 		change(&q)

@@ -21,13 +21,7 @@ type Question struct {
 // no more than upper. It is false where it cannot tell, as with too short a history.
 //
 // A replay asks in order of time, once a step; History only grows, and a call must not change it. So a Predictor may
-// remember what it fitted and fit anew now and then. A package of models is plugged in as a function of a few lines:
-//
-//	func(q simulate.Question) (float64, bool) {
-//		f, err := forecast.SeasonalNaive(q.History, forecast.Options{Step: q.Step, Horizon: q.Horizon, Level: 2*q.Level - 1, Now: q.Now})
-//		peak, ok := f.Peak()
-//		return peak.Upper, ok && err == nil
-//	}
+// remember what it fitted and fit anew now and then. FromForecaster makes one of any function that forecasts points.
 type Predictor func(Question) (upper float64, ok bool)
 
 // Foresight says how forecasts are made in a replay.

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -25,34 +26,41 @@ const (
 	KindOracle     Kind = "oracle"     // perfect foresight, the bound
 )
 
-// Spec names a policy: its kind, and for KindFixed how many replicas.
+// Spec names a policy: its kind, for KindFixed how many replicas, for KindPredictive which of the plan's predictors.
 type Spec struct {
 	Kind     Kind
 	Replicas int
+	Model    string // "" is the default, Autoregression
 }
 
-// ParseSpec reads a policy's name, such as hpa or fixed:12.
+// ParseSpec reads a policy's name, such as hpa, fixed:12 or predictive:seasonal.
 func ParseSpec(text string) (Spec, error) {
-	kind, count, counted := strings.Cut(strings.TrimSpace(text), ":")
+	kind, rest, more := strings.Cut(strings.TrimSpace(text), ":")
 	s := Spec{Kind: Kind(kind)}
 	switch {
-	case s.Kind == KindFixed && counted:
-		n, err := strconv.Atoi(count)
+	case s.Kind == KindFixed && more:
+		n, err := strconv.Atoi(rest)
 		if err != nil || n < 0 || n > 1_000_000 {
-			return s, fault.New(fault.Invalid, "policy %q: %q is not a number of replicas; write such as fixed:12", text, count)
+			return s, fault.New(fault.Invalid, "policy %q: %q is not a number of replicas; write such as fixed:12", text, rest)
 		}
 		s.Replicas = n
 		return s, nil
-	case !counted && slices.Contains([]Kind{KindHPA, KindKEDA, KindPredictive, KindOracle}, s.Kind):
+	case s.Kind == KindPredictive && rest != "":
+		s.Model = rest
+		return s, nil
+	case !more && slices.Contains([]Kind{KindHPA, KindKEDA, KindPredictive, KindOracle}, s.Kind):
 		return s, nil
 	}
-	return s, fault.New(fault.Invalid, "there is no policy %q; there are hpa, keda, predictive, fixed:N and oracle", text)
+	return s, fault.New(fault.Invalid, "there is no policy %q; there are hpa, keda, predictive, predictive:MODEL, fixed:N and oracle", text)
 }
 
 // String is what ParseSpec reads.
 func (s Spec) String() string {
-	if s.Kind == KindFixed {
+	switch {
+	case s.Kind == KindFixed:
 		return fmt.Sprintf("%s:%d", s.Kind, s.Replicas)
+	case s.Model != "":
+		return string(s.Kind) + ":" + s.Model
 	}
 	return string(s.Kind)
 }
@@ -65,14 +73,14 @@ func (s Spec) swept() bool {
 // Plan is what to find out about a load.
 type Plan struct {
 	Setup
-	HPA       HPA              // the behaviour of hpa, keda and predictive; its target and bounds are those below
-	Target    float64          // at which the policies are shown, as a share
-	Specs     []Spec           // in the order shown
-	Predictor func() Predictor // for each outlook a new one; Autoregression where nil
-	Foresight Foresight        // Kept comes from HPA
-	Gate      *Gate            // DefaultGate of Target where nil
-	Sweep     bool             // frontiers of all policies with a target; those of hpa and predictive are made for the gate in any case
-	Progress  func(done, total int, doing string)
+	HPA        HPA                         // the behaviour of hpa, keda and predictive; its target and bounds are those below
+	Target     float64                     // at which the policies are shown, as a share
+	Specs      []Spec                      // in the order shown
+	Predictors map[string]func() Predictor // by Spec.Model; each call makes a new one. "" is Autoregression where it is not there
+	Foresight  Foresight                   // Kept comes from HPA
+	Gate       *Gate                       // DefaultGate of Target where nil
+	Sweep      bool                        // frontiers of all policies with a target; those of hpa and predictive are made for the gate in any case
+	Progress   func(done, total int, doing string)
 }
 
 // Outcome is one policy at the plan's target.
@@ -91,10 +99,16 @@ type Study struct {
 	Baseline   int                 `json:"baseline"` // replicas of the fixed fleet that the speed-up is over: the mean demand, rounded up
 	Outcomes   []Outcome           `json:"outcomes"`
 	Frontiers  map[string]Frontier `json:"frontiers,omitempty"`
-	Compared   []Comparison        `json:"compared,omitempty"` // predictive against hpa
-	Verdict    *Verdict            `json:"verdict,omitempty"`  // over all days scored
-	Trial      *Trial              `json:"trial,omitempty"`
-	Bounds     *Bounds             `json:"bounds,omitempty"`
+	Judged     []Judgement         `json:"judged,omitempty"` // one for each predictive policy
+}
+
+// Judgement is what the gate says of one predictive policy.
+type Judgement struct {
+	Policy   string       `json:"policy"`
+	Compared []Comparison `json:"compared"` // with hpa
+	Verdict  Verdict      `json:"verdict"`  // over all days scored
+	Trial    Trial        `json:"trial"`
+	Bounds   Bounds       `json:"bounds"`
 }
 
 // Trial is the gate put to the test: what it would have said of the earlier days, and what came of the later ones.
@@ -127,14 +141,16 @@ func (p Plan) Run(l Load) (Study, error) {
 	if err := p.check(l); err != nil {
 		return Study{}, err
 	}
-	r := &study{Plan: p, load: l, sweeps: map[Kind]Sweep{}}
+	r := &study{Plan: p, load: l, sweeps: map[Spec]Sweep{}, outlooks: map[Spec]Outlook{}}
 	r.HPA.Min, r.HPA.Max = p.Min, p.Max
-	r.total = len(p.Specs) + 1
-	for _, k := range r.kinds() {
-		r.total += len(r.targets(k))
+	r.Foresight.Kept = r.HPA.ScaleDown.Stabilization
+	r.total = len(p.Specs) + len(r.forecasts())
+	for _, s := range r.swept() {
+		r.total += len(r.targets(s))
 	}
-	if r.forecasts() {
-		r.look()
+	for _, s := range r.forecasts() {
+		r.outlooks[s] = NewOutlook(l, r.Setup, r.Foresight, p.predictor(s.Model)())
+		r.step("forecasting for " + s.String())
 	}
 	if err := r.all(); err != nil {
 		return Study{}, err
@@ -142,9 +158,22 @@ func (p Plan) Run(l Load) (Study, error) {
 	return r.Study, nil
 }
 
+// predictor is the named one; nil where there is none.
+func (p Plan) predictor(model string) func() Predictor {
+	if one := p.Predictors[model]; one != nil || model != "" {
+		return one
+	}
+	return Autoregression
+}
+
 func (p Plan) check(l Load) error {
 	if len(p.Specs) == 0 {
 		return fault.New(fault.Invalid, "name a policy to replay, such as hpa")
+	}
+	for _, s := range p.Specs {
+		if s.Kind == KindPredictive && p.predictor(s.Model) == nil {
+			return fault.New(fault.Invalid, "policy %s: there is no model %q; there are %s", s, s.Model, strings.Join(slices.Sorted(maps.Keys(p.Predictors)), ", "))
+		}
 	}
 	if !(p.Target > 0 && p.Target <= 2) {
 		return fault.New(fault.Invalid, "the target is %s; it must be between 1 %% and 200 %%", perCent(p.Target))
@@ -159,36 +188,43 @@ func (p Plan) check(l Load) error {
 type study struct {
 	Plan
 	Study
-	load    Load
-	outlook Outlook
-	sweeps  map[Kind]Sweep
-	mu      sync.Mutex
-	done    int
-	total   int
+	load     Load
+	outlooks map[Spec]Outlook
+	sweeps   map[Spec]Sweep
+	mu       sync.Mutex
+	done     int
+	total    int
 }
 
-func (r *study) forecasts() bool {
-	return slices.ContainsFunc(r.Specs, func(s Spec) bool { return s.Kind == KindPredictive })
-}
-
-// kinds are the policies whose frontiers are needed.
-func (r *study) kinds() []Kind {
-	var out []Kind
-	if r.forecasts() {
-		out = []Kind{KindHPA, KindPredictive}
-	}
+// forecasts are the policies that forecast.
+func (r *study) forecasts() []Spec {
+	var out []Spec
 	for _, s := range r.Specs {
-		if r.Sweep && s.swept() && !slices.Contains(out, s.Kind) {
-			out = append(out, s.Kind)
+		if s.Kind == KindPredictive && !slices.Contains(out, s) {
+			out = append(out, s)
 		}
 	}
 	return out
 }
 
-// targets are those of a kind's frontier, the plan's own among them.
-func (r *study) targets(k Kind) []float64 {
+// swept are the policies whose frontiers are needed.
+func (r *study) swept() []Spec {
+	out := r.forecasts()
+	if len(out) > 0 {
+		out = append([]Spec{{Kind: KindHPA}}, out...)
+	}
+	for _, s := range r.Specs {
+		if r.Sweep && s.swept() && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// targets are those of a policy's frontier, the plan's own among them.
+func (r *study) targets(s Spec) []float64 {
 	to := sweepTo
-	if k == KindPredictive {
+	if s.Kind == KindPredictive {
 		to = sweepOurs
 	}
 	out := Targets(sweepFrom, to, sweepStep)
@@ -208,21 +244,7 @@ func (r *study) step(doing string) {
 	}
 }
 
-func (r *study) look() {
-	predict := Autoregression()
-	if r.Predictor != nil {
-		predict = r.Predictor()
-	}
-	r.Foresight.Kept = r.HPA.ScaleDown.Stabilization
-	r.outlook = NewOutlook(r.load, r.Setup, r.Foresight, predict)
-	r.Bounds = &Bounds{Level: r.Foresight.defaulted().Level, Judged: r.outlook.Judged, Told: float64(r.outlook.Told) / float64(max(r.outlook.Asked, 1))}
-	if r.outlook.Judged > 0 {
-		r.Bounds.Coverage = r.outlook.Coverage()
-	}
-	r.step("forecasting")
-}
-
-// policy makes a kind's policy for a target.
+// policy makes the policy for a target.
 func (r *study) policy(s Spec, target float64) Policy {
 	h := r.HPA
 	h.Target = target
@@ -231,7 +253,7 @@ func (r *study) policy(s Spec, target float64) Policy {
 		h.Metric = AverageValue
 		return NewReactive(h)
 	case KindPredictive:
-		return NewPredictive(h, r.Setup, r.outlook, target)
+		return NewPredictive(h, r.Setup, r.outlooks[s], target)
 	case KindFixed:
 		return Fixed(s.Replicas)
 	case KindOracle:
@@ -263,24 +285,24 @@ func (r *study) all() error {
 		r.Outcomes = append(r.Outcomes, o)
 		r.step(s.String())
 	}
-	for _, k := range r.kinds() {
-		if err := r.sweep(k, without); err != nil {
+	for _, s := range r.swept() {
+		if err := r.sweep(s, without); err != nil {
 			return err
 		}
 	}
-	if r.forecasts() {
-		r.judge()
+	for _, s := range r.forecasts() {
+		r.Judged = append(r.Judged, r.judge(s))
 	}
 	return nil
 }
 
-func (r *study) sweep(k Kind, without Score) error {
-	sweep, err := NewSweep(r.load, r.Setup, r.targets(k), func(target float64) Policy { return r.policy(Spec{Kind: k}, target) },
-		func() { r.step(string(k) + " at other targets") })
+func (r *study) sweep(s Spec, without Score) error {
+	sweep, err := NewSweep(r.load, r.Setup, r.targets(s), func(target float64) Policy { return r.policy(s, target) },
+		func() { r.step(s.String() + " at other targets") })
 	if err != nil {
 		return err
 	}
-	r.sweeps[k] = sweep
+	r.sweeps[s] = sweep
 	if r.Frontiers == nil {
 		r.Frontiers = map[string]Frontier{}
 	}
@@ -288,29 +310,37 @@ func (r *study) sweep(k Kind, without Score) error {
 	for i := range f {
 		f[i].Speedup = f[i].SpeedupOver(without)
 	}
-	r.Frontiers[string(k)] = f
+	r.Frontiers[s.String()] = f
 	return nil
 }
 
 // judge asks the gate about all days, and puts it to the test on the last third of them.
-func (r *study) judge() {
+func (r *study) judge(s Spec) Judgement {
 	gate := DefaultGate(r.Target)
 	if r.Gate != nil {
 		gate = *r.Gate
 	}
-	hpa, ours := r.sweeps[KindHPA], r.sweeps[KindPredictive]
+	hpa, ours := r.sweeps[Spec{Kind: KindHPA}], r.sweeps[s]
 	days := hpa.Days()
-	r.Compared = Compare(hpa.Frontier(0, days), ours.Frontier(0, days))
-	v := gate.Judge(hpa, ours, 0, days)
-	r.Verdict = &v
 	split := days * 2 / 3
-	later := hpa.Frontier(split, days)
-	t := Trial{Verdict: gate.Judge(hpa, ours, 0, split)}
-	if len(later) > 0 {
-		t.Days = later[0].Days
+	j := Judgement{
+		Policy: s.String(), Compared: Compare(hpa.Frontier(0, days), ours.Frontier(0, days)), Verdict: gate.Judge(hpa, ours, 0, days),
+		Trial: Trial{Verdict: gate.Judge(hpa, ours, 0, split)}, Bounds: r.outlooks[s].bounds(r.Foresight.defaulted().Level),
 	}
-	t.Ratio, _ = gate.ratio(Compare(later, ours.Frontier(split, days)))
-	r.Trial = &t
+	later := hpa.Frontier(split, days)
+	if len(later) > 0 {
+		j.Trial.Days = later[0].Days
+	}
+	j.Trial.Ratio, _ = gate.ratio(Compare(later, ours.Frontier(split, days)))
+	return j
+}
+
+func (o Outlook) bounds(level float64) Bounds {
+	b := Bounds{Level: level, Judged: o.Judged, Told: float64(o.Told) / float64(max(o.Asked, 1))}
+	if o.Judged > 0 {
+		b.Coverage = o.Coverage()
+	}
+	return b
 }
 
 // meanDemand is the mean of the replicas needed after the warm-up, rounded up.

@@ -18,10 +18,12 @@ func (a *cli) printSimulation(b simulateBody, o simulateFlags, title string) {
 			wide = plainWidth
 		}
 		a.printf("%s\n", b.Study.Chart(title).Text(wide, o.ascii))
-		a.printCompared(b)
 	}
-	if v := b.Verdict; v != nil {
-		a.printVerdict(*v, b)
+	for _, j := range b.Judged {
+		if o.sweep {
+			a.printCompared(j)
+		}
+		a.printVerdict(j, len(b.Judged) > 1)
 	}
 	for _, n := range b.Notes {
 		a.printf("! %s\n", printable(n))
@@ -83,12 +85,9 @@ func small(perCent float64) string {
 	return fmt.Sprintf("%.1f", perCent)
 }
 
-func (a *cli) printCompared(b simulateBody) {
-	if len(b.Compared) == 0 {
-		return
-	}
+func (a *cli) printCompared(j simulate.Judgement) {
 	var rows [][]string
-	for _, c := range b.Compared {
+	for _, c := range j.Compared {
 		row := []string{fmt.Sprintf("%.3g %%", 100*c.Target), fmt.Sprintf("%.1f", c.ReplicaHours), small(c.Under), missing, missing, missing}
 		if c.Ours != nil {
 			row[3] = small(*c.Ours)
@@ -101,8 +100,8 @@ func (a *cli) printCompared(b simulateBody) {
 		}
 		rows = append(rows, row)
 	}
-	a.table([]string{"hpa at", "repl-h/day", "missing %", "predictive", "ratio", "repl-h ratio"}, rows)
-	a.printf("\nPredictive: what is missing at equal replica-hours, interpolated between its own targets, and its ratio;\nlast, the ratio of replica-hours with equally much missing.\n\n")
+	a.table([]string{"hpa at", "repl-h/day", "missing %", j.Policy, "ratio", "repl-h ratio"}, rows)
+	a.printf("\nWith a forecast: what is missing at equal replica-hours, between its own targets, and its ratio;\nlast, the ratio of replica-hours with equally much missing.\n\n")
 }
 
 func ratioText(x float64) string {
@@ -112,20 +111,24 @@ func ratioText(x float64) string {
 	return fmt.Sprintf("%.3g", x)
 }
 
-func (a *cli) printVerdict(v simulate.Verdict, b simulateBody) {
-	a.printf("%s\n", v.Reason)
-	if t := b.Trial; t != nil && v.Days >= 1 {
+func (a *cli) printVerdict(j simulate.Judgement, several bool) {
+	if several {
+		a.printf("%s: ", printable(j.Policy))
+	}
+	a.printf("%s\n", j.Verdict.Reason)
+	if t := j.Trial; t.Days > 0 {
 		said := "stay forecast-only"
 		if t.Verdict.Acts() {
 			said = "let it act"
 		}
-		came := "too little to compare"
+		came := "had too little missing to compare"
 		if t.Ratio != nil {
-			came = "a ratio of " + ratioText(*t.Ratio)
+			came = "gave a ratio of " + ratioText(*t.Ratio)
 		}
-		a.printf("Put to the test: by the first %.1f days alone the gate would %s; the %.1f days after gave %s.\n", t.Verdict.Days, said, t.Days, came)
+		a.printf("Put to the test: by the first %.1f days alone the gate would %s; the %.1f days after %s.\n", t.Verdict.Days, said, t.Days, came)
 	}
-	if p := b.Bounds; p != nil && p.Judged > 0 {
+	if p := j.Bounds; p.Judged > 0 {
 		a.printf("Of %d bounds that should hold %.3g %% of the time, %.1f %% did.\n", p.Judged, 100*p.Level, 100*p.Coverage)
 	}
+	a.printf("\n")
 }

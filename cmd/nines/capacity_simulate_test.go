@@ -61,8 +61,8 @@ func TestSimulateComparesPoliciesOnATrace(t *testing.T) {
 	if text := got.Costs["fixed:12"].String(); fixed.ReplicaHours != 12*6*24 || text != "60.48" || got.Currency != "USD" { // 1728 × 0.035
 		t.Errorf("12 replicas for six days, %v replica-hours, cost %s %s", fixed.ReplicaHours, text, got.Currency)
 	}
-	if got.Verdict == nil || !got.Verdict.Acts() || got.Trial == nil || !got.Trial.Verdict.Acts() {
-		t.Errorf("the gate: %+v", got.Verdict)
+	if len(got.Judged) != 1 || !got.Judged[0].Verdict.Acts() || !got.Judged[0].Trial.Verdict.Acts() {
+		t.Errorf("the gate: %+v", got.Judged)
 	}
 	if picture, err := os.ReadFile(svg); err != nil || !strings.HasPrefix(string(picture), "<svg") || !strings.Contains(string(picture), "load.csv, provisioning 5m") {
 		t.Errorf("the drawing: %v", err)
