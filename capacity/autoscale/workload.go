@@ -36,6 +36,7 @@ type Workload struct {
 	Headroom   float64           `json:"headroom"`  // share kept free on top of the demand, 0.2 is a fifth
 	Tolerance  float64           `json:"tolerance"` // share by which need may differ from what there is before anything changes
 	Level      float64           `json:"level"`     // of the forecast's interval, whose upper bound counts
+	Scaling    *Scaling          `json:"scaling,omitempty"`
 }
 
 // Defaults of a definition.
@@ -85,6 +86,7 @@ type workloadSpec struct {
 	Headroom   *share            `yaml:"headroom"`
 	Tolerance  *share            `yaml:"tolerance"`
 	Level      *float64          `yaml:"level"`
+	Scaling    *scalingSpec      `yaml:"scaling"`
 }
 
 // share is a fraction, written 20% or 0.2.
@@ -128,6 +130,7 @@ func ReadWorkload(d manifest.Document) (Workload, manifest.Problems) {
 	r.counts(w, spec)
 	r.spans(w)
 	r.shares(w)
+	w.Scaling = r.scaling(w, spec.Scaling)
 	return w, r.problems
 }
 
