@@ -81,7 +81,7 @@ func (a *allocator) pricedWhole(n Node, span cost.Span) bool {
 
 func units(n Node, r cost.Resource) *big.Rat {
 	if r == cost.Node {
-		return big.NewRat(1, 1)
+		return rat(n.Machines())
 	}
 	return rat(n.capacity(r))
 }

@@ -33,11 +33,21 @@ type Step struct {
 type Node struct {
 	Name string
 	cost.Place
-	CPU, RAM, GPU float64 // capacity: vCPUs, GiB, GPUs
+	CPU, RAM, GPU float64 // capacity of one: vCPUs, GiB, GPUs
+	Count         float64 // how many there are of it, for what-if; 1 where 0
 }
 
+// Machines is how many there are of the node.
+func (n Node) Machines() float64 {
+	if amount(n.Count) == 0 {
+		return 1
+	}
+	return n.Count
+}
+
+// capacity is what all machines of the node have together.
 func (n Node) capacity(r cost.Resource) float64 {
-	return [...]float64{n.CPU, n.RAM, n.GPU}[index(r)]
+	return [...]float64{n.CPU, n.RAM, n.GPU}[index(r)] * n.Machines()
 }
 
 // Container is what runs on a node for somebody.

@@ -90,7 +90,7 @@ func (a *allocator) prices(n Node, span cost.Span, committed commitments) [3]*bi
 		parts[i].Mul(unit, rat(n.capacity(r)))
 	}
 	if whole, ok := a.unit(cost.Node, n, span, committed); ok {
-		return SplitNode(whole, parts)
+		return SplitNode(new(big.Rat).Mul(whole, rat(n.Machines())), parts)
 	}
 	for _, r := range lacks {
 		a.tell("%s of nodes in %s is not priced: the price sheet has no rate for it", r, n.Place)
