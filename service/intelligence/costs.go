@@ -18,38 +18,28 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Showback is what a period cost, whose it is, and what one request cost.
-type Showback struct {
-	allocation.Allocation
-	By       allocation.By         `json:"by"`
-	Sums     []allocation.Sum      `json:"sums"`  // by By, the dearest first
-	Units    []allocation.UnitCost `json:"units"` // by tenant and service
-	Coverage []Coverage            `json:"coverage"`
-	Missing  []string              `json:"missing"` // what the figures lack, one sentence each
-}
-
 // Showback allocates the cost of [from, to), cut to whole hours before now where a price sheet has rates. A tenant sees its
 // own rows. No price sheet is a fault.NotFound.
-func (s *Service) Showback(ctx context.Context, scope access.Scope, from, to time.Time, by allocation.By) (Showback, error) {
-	return ask(ctx, s, Analysis, "showback", func(ctx context.Context) (Showback, error) {
+func (s *Service) Showback(ctx context.Context, scope access.Scope, from, to time.Time, by allocation.By) (allocation.Showback, error) {
+	return ask(ctx, s, Analysis, "showback", func(ctx context.Context) (allocation.Showback, error) {
 		spent, err := s.spent(ctx, from, to)
 		if err != nil {
-			return Showback{}, err
+			return allocation.Showback{}, err
 		}
-		out := Showback{Allocation: allocation.Make(spent.input), By: cmp.Or(by, allocation.ByTenant), Coverage: spent.coverage, Missing: spent.missing}
+		out := allocation.Showback{Allocation: allocation.Make(spent.input), By: cmp.Or(by, allocation.ByTenant), Coverage: spent.coverage, Missing: spent.missing}
 		if !scope.IsOperator() {
 			out.Allocation = out.Only(scope.TenantName())
 		}
 		out.Sums = out.View(out.By)
 		if out.Units, err = s.unitCosts(ctx, scope, out.Allocation); err != nil {
-			return Showback{}, err
+			return allocation.Showback{}, err
 		}
 		return out, nil
 	})
 }
 
-// Export writes a month's allocation as billing data by FOCUS.
-func (s *Service) Export(ctx context.Context, from, to time.Time, issuer string) (focus.Table, error) {
+// ExportCost writes a month's allocation as billing data by FOCUS.
+func (s *Service) ExportCost(ctx context.Context, from, to time.Time, issuer string) (focus.Table, error) {
 	return ask(ctx, s, Analysis, "cost-export", func(ctx context.Context) (focus.Table, error) {
 		spent, err := s.spent(ctx, from, to)
 		if err != nil {
@@ -64,7 +54,7 @@ func (s *Service) Export(ctx context.Context, from, to time.Time, issuer string)
 // spent is all that an allocation of a period is made of.
 type spent struct {
 	input    allocation.Input
-	coverage []Coverage
+	coverage []allocation.Coverage
 	missing  []string
 }
 
@@ -80,7 +70,7 @@ func (s *Service) spent(ctx context.Context, from, to time.Time) (spent, error) 
 	if !from.Before(to) {
 		return spent{}, fault.New(fault.Invalid, "from: must lie before the end and before now, by an hour at least")
 	}
-	out := spent{input: allocation.Input{Sheet: sheet, From: from, To: to, Weights: map[string]map[string]float64{}}, coverage: []Coverage{}, missing: []string{}}
+	out := spent{input: allocation.Input{Sheet: sheet, From: from, To: to, Weights: map[string]map[string]float64{}}, coverage: []allocation.Coverage{}, missing: []string{}}
 	if len(sheet.Rates) > 0 {
 		f, err := s.fleetIn(ctx, from, to)
 		if err != nil {

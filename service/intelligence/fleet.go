@@ -60,18 +60,10 @@ var (
 		podNodes, podLabels, spaceLabels, volumes, egress, sent, balancers}
 )
 
-// Coverage says how much of a period a figure was made of.
-type Coverage struct {
-	Source string  `json:"source"`
-	Hours  int     `json:"hours"` // in which there was anything
-	Of     int     `json:"of"`
-	Share  float64 `json:"share"` // Hours of Of, 0..1
-}
-
 // fleet is what ran, hour by hour, and how much of it was seen.
 type fleet struct {
 	steps    []allocation.Step
-	coverage []Coverage
+	coverage []allocation.Coverage
 }
 
 // answers are each source's samples by hour.
@@ -123,8 +115,8 @@ func (a answers) put(name string, series []Series, from, begin, end time.Time) {
 }
 
 // coverage lists the sources that answered at all, and those without which nothing can be allocated.
-func (a answers) coverage(hours int) []Coverage {
-	var out []Coverage
+func (a answers) coverage(hours int) []allocation.Coverage {
+	var out []allocation.Coverage
 	for _, q := range fleetSources {
 		seen := 0
 		for _, samples := range a[q.name] {
@@ -134,7 +126,7 @@ func (a answers) coverage(hours int) []Coverage {
 		}
 		needed := slices.Contains([]string{nodeCPU.name, nodeRAM.name, cpuRequests.name, cpuUsage.name, ramRequests.name, ramUsage.name}, q.name)
 		if seen > 0 || needed {
-			out = append(out, Coverage{q.name, seen, hours, float64(seen) / float64(max(1, hours))})
+			out = append(out, allocation.Coverage{Source: q.name, Hours: seen, Of: hours, Share: float64(seen) / float64(max(1, hours))})
 		}
 	}
 	return out
