@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -88,13 +89,23 @@ func (m Money) Add(other Money) Money {
 	return Money{minor: new(big.Int).Add(m.Minor(), other.Minor()), digits: max(m.digits, other.digits)}
 }
 
+// Sub returns the difference of two amounts of one currency; it may be negative.
+func (m Money) Sub(other Money) Money {
+	return Money{minor: new(big.Int).Sub(m.Minor(), other.Minor()), digits: max(m.digits, other.digits)}
+}
+
+// Rat returns the amount in whole units of its currency, such as euros.
+func (m Money) Rat() *big.Rat { return new(big.Rat).SetFrac(m.Minor(), scaleOf(m.digits)) }
+
+// Sign returns -1, 0 or 1.
+func (m Money) Sign() int { return m.Minor().Sign() }
+
 // Equal reports whether both are the same amount.
 func (m Money) Equal(other Money) bool { return m.Minor().Cmp(other.Minor()) == 0 }
 
 // String returns the amount with its fraction, such as "12.40".
 func (m Money) String() string {
-	unit := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(m.digits)), nil)
-	return new(big.Rat).SetFrac(m.Minor(), unit).FloatString(m.digits)
+	return m.Rat().FloatString(m.digits)
 }
 
 // MarshalJSON writes the amount as a string, such as "12.40".
@@ -129,6 +140,98 @@ func digitsOf(currency string) int {
 		return n
 	}
 	return 2
+}
+
+func scaleOf(digits int) *big.Int {
+	return new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)
+}
+
+// Round returns the amount, given in whole units of the currency, in its smallest unit; exactly half goes to the even
+// neighbour.
+func Round(amount *big.Rat, currency string) Money {
+	digits := digitsOf(currency)
+	return Money{halfEven(new(big.Rat).Mul(amount, new(big.Rat).SetInt(scaleOf(digits)))), digits}
+}
+
+// Settle rounds amounts, given in whole units of the currency, so that they add up to their rounded sum: all down, then
+// those with the largest fractions up by one smallest unit until the sum is reached (the method of the largest
+// remainder; of equal fractions the first). No amount is off by a whole smallest unit.
+func Settle(amounts []*big.Rat, currency string) (rounded []Money, total Money) {
+	digits := digitsOf(currency)
+	scale, sum := new(big.Rat).SetInt(scaleOf(digits)), new(big.Rat)
+	minor := make([]*big.Rat, len(amounts))
+	for i, a := range amounts {
+		minor[i] = new(big.Rat).Mul(a, scale)
+		sum.Add(sum, minor[i])
+	}
+	whole := halfEven(sum)
+	for _, n := range largestRemainder(minor, whole) {
+		rounded = append(rounded, Money{n, digits})
+	}
+	return rounded, Money{whole, digits}
+}
+
+// Split divides the amount by the weights, so that the parts add up to it exactly. Weights must not be negative; where
+// all are zero the parts are even.
+func Split(amount Money, weights []*big.Rat) []Money {
+	parts := make([]Money, 0, len(weights))
+	for _, n := range largestRemainder(shares(new(big.Rat).SetInt(amount.Minor()), weights), amount.Minor()) {
+		parts = append(parts, Money{n, amount.digits})
+	}
+	return parts
+}
+
+// grain is how finely SplitFine cuts: trillionths of the currency's unit.
+var grain = new(big.Rat).SetInt(scaleOf(12))
+
+// SplitFine divides an amount, in whole units of a currency, by the weights into whole trillionths that add up to the
+// amount rounded to trillionths. It keeps the denominators of sums over thousands of assets small; amounts in money are
+// made of the parts' sums, with Settle. Where all weights are zero the parts are even.
+func SplitFine(amount *big.Rat, weights []*big.Rat) []*big.Rat {
+	fine := new(big.Rat).Mul(amount, grain)
+	parts := make([]*big.Rat, 0, len(weights))
+	for _, n := range largestRemainder(shares(fine, weights), halfEven(fine)) {
+		parts = append(parts, new(big.Rat).Quo(new(big.Rat).SetInt(n), grain))
+	}
+	return parts
+}
+
+// shares are the parts before any rounding.
+func shares(amount *big.Rat, weights []*big.Rat) []*big.Rat {
+	sum := new(big.Rat)
+	for _, w := range weights {
+		sum.Add(sum, w)
+	}
+	out := make([]*big.Rat, len(weights))
+	for i, w := range weights {
+		if sum.Sign() == 0 {
+			out[i] = new(big.Rat).Quo(amount, big.NewRat(int64(len(weights)), 1))
+			continue
+		}
+		out[i] = new(big.Rat).Quo(new(big.Rat).Mul(amount, w), sum)
+	}
+	return out
+}
+
+// largestRemainder rounds numbers down, and then those with the largest rests up by one until their sum is whole, which
+// is their sum rounded.
+func largestRemainder(exact []*big.Rat, whole *big.Int) []*big.Int {
+	left := new(big.Int).Set(whole)
+	out, rests, order := make([]*big.Int, len(exact)), make([]*big.Rat, len(exact)), make([]int, len(exact))
+	for i, e := range exact {
+		out[i], rests[i] = floor(e)
+		order[i] = i
+		left.Sub(left, out[i])
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return rests[b].Cmp(rests[a]) })
+	for _, i := range order {
+		if left.Sign() <= 0 {
+			break
+		}
+		out[i].Add(out[i], big.NewInt(1))
+		left.Sub(left, big.NewInt(1))
+	}
+	return out
 }
 
 // halfEven rounds to a whole number; exactly half goes to the even neighbour, so that many roundings lean to no side.

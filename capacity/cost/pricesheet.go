@@ -18,11 +18,21 @@ import (
 // Kind is the kind of documents that ReadPriceSheet reads.
 const Kind = "PriceSheet"
 
-// PriceSheet says what usage costs.
+// PriceSheet says what usage costs: items, which are queries with a price, and rates of resources, by which the cost of a
+// fleet is allocated.
 type PriceSheet struct {
 	Name     string `json:"name"`     // metadata.name
 	Currency string `json:"currency"` // ISO 4217, such as EUR
 	Items    []Item `json:"items"`
+
+	Source      string             `json:"source,omitempty"` // where the prices were read
+	Rates       []Rate             `json:"rates,omitempty"`
+	Discounts   []Discount         `json:"discounts,omitempty"`
+	Commitments []Commitment       `json:"commitments,omitempty"`
+	Shared      []Shared           `json:"shared,omitempty"`
+	Overhead    []Shared           `json:"overhead,omitempty"`
+	Idle        SplitBy            `json:"idle,omitempty"` // Nobody, unless Proportional
+	Fees        map[string]Decimal `json:"fees,omitempty"` // what each tenant pays a month, of which SLA credits are a share
 }
 
 // Item is one thing that is paid for: Price for each Per units of what Query counts.
@@ -45,8 +55,9 @@ func (i Item) QueryOver(period time.Duration) string {
 }
 
 type sheetSpec struct {
-	Currency string     `yaml:"currency"`
-	Items    []itemSpec `yaml:"items"`
+	Currency  string     `yaml:"currency"`
+	Items     []itemSpec `yaml:"items"`
+	rateSpecs `yaml:",inline"`
 }
 
 type itemSpec struct {
@@ -70,8 +81,8 @@ func ReadPriceSheet(d manifest.Document) (PriceSheet, manifest.Problems) {
 		r.bad("spec.currency", "%q is not a currency code of three capital letters, such as EUR", clip(spec.Currency))
 	}
 	switch n := len(spec.Items); {
-	case n == 0:
-		r.bad("spec.items", "is missing; a price sheet needs at least one item")
+	case n == 0 && spec.empty():
+		r.bad("spec.items", "is missing; a price sheet needs at least one item or rate")
 	case n > maxItems:
 		r.bad("spec.items", "has %d items; the most is %d", n, maxItems)
 		return PriceSheet{}, r.problems
@@ -80,6 +91,7 @@ func ReadPriceSheet(d manifest.Document) (PriceSheet, manifest.Problems) {
 	for i, item := range spec.Items {
 		sheet.Items = append(sheet.Items, r.item(i, item))
 	}
+	r.rates(&sheet, spec.rateSpecs)
 	return sheet, r.problems
 }
 
@@ -155,7 +167,7 @@ func reason(err error) string {
 
 // Combine makes one sheet of several, so that one report can be made of all. The names of items get the sheet's name
 // before them where there is more than one. Sheets in different currencies are a fault.Invalid: what they come to cannot
-// be added up.
+// be added up. So are rates or discounts of two sheets that are in force for the same at the same time.
 func Combine(sheets []PriceSheet) (PriceSheet, error) {
 	if len(sheets) == 0 {
 		return PriceSheet{}, fault.New(fault.NotFound, "no price sheet is defined; apply one of kind %s", Kind)
@@ -163,7 +175,7 @@ func Combine(sheets []PriceSheet) (PriceSheet, error) {
 	if len(sheets) == 1 {
 		return sheets[0], nil
 	}
-	all := PriceSheet{Name: "all", Currency: sheets[0].Currency}
+	all := PriceSheet{Name: "all", Currency: sheets[0].Currency, Idle: sheets[0].Idle}
 	for _, s := range sheets {
 		if s.Currency != all.Currency {
 			return PriceSheet{}, fault.New(fault.Invalid, "the price sheet %s is in %s and %s in %s; amounts in different currencies cannot be added up", sheets[0].Name, all.Currency, s.Name, s.Currency)
@@ -171,6 +183,9 @@ func Combine(sheets []PriceSheet) (PriceSheet, error) {
 		for _, item := range s.Items {
 			item.Name = s.Name + "/" + item.Name
 			all.Items = append(all.Items, item)
+		}
+		if err := all.join(s); err != nil {
+			return PriceSheet{}, err
 		}
 	}
 	return all, nil

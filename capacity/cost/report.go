@@ -112,27 +112,17 @@ func price(sheet PriceSheet, usage []Usage) ([]priced, []string) {
 // settle rounds the total, and the rows so that they add up to it (the method of the largest remainder).
 func settle(rows []priced, digits int) ([]Row, Money) {
 	exact := total(rows)
-	minor := halfEven(exact)
-	left := new(big.Int).Set(minor)
-	rests := make([]*big.Rat, len(rows))
-	order := make([]int, len(rows))
-	out := make([]Row, len(rows))
+	whole := halfEven(exact)
+	amounts, out := make([]*big.Rat, len(rows)), make([]Row, len(rows))
 	for i, row := range rows {
-		whole, rest := floor(row.exact)
-		out[i], rests[i], order[i] = row.Row, rest, i
-		out[i].Cost = Money{whole, digits}
-		out[i].Share = share(row.exact, exact)
-		left.Sub(left, whole)
+		amounts[i] = row.exact
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return rests[b].Cmp(rests[a]) })
-	for _, i := range order {
-		if left.Sign() <= 0 {
-			break
-		}
-		out[i].Cost.minor.Add(out[i].Cost.minor, big.NewInt(1))
-		left.Sub(left, big.NewInt(1))
+	for i, minor := range largestRemainder(amounts, whole) {
+		out[i] = rows[i].Row
+		out[i].Cost = Money{minor, digits}
+		out[i].Share = share(rows[i].exact, exact)
 	}
-	return out, Money{minor, digits}
+	return out, Money{whole, digits}
 }
 
 // sums adds up the rounded rows by name; shares are of the exact ones.

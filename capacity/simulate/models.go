@@ -6,7 +6,7 @@ import (
 	"github.com/nines-sre/nines/capacity/forecast"
 )
 
-// Forecaster makes a forecast of points, such as forecast.SeasonalNaive. It must not keep the points.
+// Forecaster makes a forecast of points, such as forecast.Make. It must not keep the points.
 type Forecaster func([]forecast.Point, forecast.Options) (forecast.Forecast, error)
 
 // Refit says how often a Forecaster is asked and what it is given; a replay of weeks asks thousands of times.

@@ -52,7 +52,7 @@ func TestAForecasterIsAskedNowAndThenAndItsIntervalIsRead(t *testing.T) {
 	}
 }
 
-func TestASeasonalNaiveForecastCanBeReplayed(t *testing.T) {
+func TestThePoolsForecastCanBeReplayed(t *testing.T) {
 	t.Parallel()
 	l := mustLoad(t, recorded(5*time.Minute, func() []float64 {
 		var out []float64
@@ -65,17 +65,17 @@ func TestASeasonalNaiveForecastCanBeReplayed(t *testing.T) {
 	}()...), Hold)
 	s := DefaultSetup(5 * time.Minute)
 	s.PerReplica, s.WarmUp = s.ForPeak(l, 40), WarmUpFor(l.Length())
-	got, err := Plan{Setup: s, HPA: DefaultHPA(0.7, 1, 1000), Target: 0.7, Specs: []Spec{{Kind: KindHPA}, {Kind: KindPredictive}, {Kind: KindPredictive, Model: "seasonal"}},
-		Predictors: map[string]func() Predictor{"seasonal": func() Predictor {
-			return FromForecaster(forecast.SeasonalNaive, Refit{Step: 5 * time.Minute, Every: 6 * time.Hour, History: 14 * 24 * time.Hour})
+	got, err := Plan{Setup: s, HPA: DefaultHPA(0.7, 1, 1000), Target: 0.7, Specs: []Spec{{Kind: KindHPA}, {Kind: KindPredictive}, {Kind: KindPredictive, Model: "pool"}},
+		Predictors: map[string]func() Predictor{"pool": func() Predictor {
+			return FromForecaster(forecast.Make, Refit{Step: 5 * time.Minute, Every: 6 * time.Hour, History: 14 * 24 * time.Hour})
 		}}}.Run(l)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Judged) != 2 || got.Judged[1].Policy != "predictive:seasonal" || got.Judged[1].Bounds.Told < 0.8 {
+	if len(got.Judged) != 2 || got.Judged[1].Policy != "predictive:pool" || got.Judged[1].Bounds.Told < 0.8 {
 		t.Fatalf("judged: %+v", got.Judged)
 	}
-	if hpa, seasonal := got.Outcomes[0], got.Outcomes[2]; seasonal.Under >= hpa.Under/2 {
-		t.Errorf("with yesterday's course %v %% are missing, without %v %%", seasonal.Under, hpa.Under)
+	if hpa, pooled := got.Outcomes[0], got.Outcomes[2]; pooled.Under >= hpa.Under/2 {
+		t.Errorf("with the pool %v %% are missing, without %v %%", pooled.Under, hpa.Under)
 	}
 }

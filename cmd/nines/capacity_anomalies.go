@@ -28,7 +28,7 @@ func (a *cli) capacityAnomalies() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(found, func() { a.printAnomalies(found) })
+			return a.show(found, func() { a.printUnexpected(found) })
 		},
 	}
 	f := c.Flags()
@@ -77,7 +77,7 @@ func (a *cli) anomaliesOf(c *cobra.Command, what, window string, o forecastFlags
 	return found, err
 }
 
-func (a *cli) printAnomalies(all forecast.Anomalies) {
+func (a *cli) printUnexpected(all forecast.Anomalies) {
 	a.printf("%d values from %s to %s, %d of them judged by %d forecasts of %s each, at %s.\n", all.Seen, clock(all.From), clock(all.To),
 		all.Judged, all.Forecasts, all.Every, percent(all.Level))
 	if len(all.Found) == 0 {

@@ -43,7 +43,7 @@ func (a *cli) capacitySimulate() *cobra.Command {
 			"  hpa         the HorizontalPodAutoscaler's algorithm (autoscaling/v2) with its default behaviour\n" +
 			"  keda        the same on an external average value, as KEDA makes it\n" +
 			"  predictive  the HPA, and replicas for a forecast's upper bound; a forecast never takes replicas away\n" +
-			"              (its own regression; predictive:seasonal takes the forecast of \"capacity forecast\" instead)\n" +
+			"              (its own regression; predictive:pool takes the forecast of \"capacity forecast\" instead)\n" +
 			"  fixed:N     always N replicas\n" +
 			"  oracle      perfect foresight: what no policy can do better\n\n" +
 			"The beginning of the trace only trains (--warm-up). With predictive, the target is swept in any case, missing\n" +
@@ -170,8 +170,8 @@ func (o simulateFlags) plan() (simulate.Plan, error) {
 	p.Setup = simulate.DefaultSetup(provisioning.Std())
 	p.Min, p.Max, p.Usable = o.lowest, o.highest, o.usable/100
 	p.Predictors = map[string]func() simulate.Predictor{
-		"seasonal": func() simulate.Predictor {
-			return simulate.FromForecaster(forecast.SeasonalNaive, simulate.DefaultRefit)
+		"pool": func() simulate.Predictor {
+			return simulate.FromForecaster(forecast.Make, simulate.DefaultRefit)
 		},
 	}
 	p.HPA = simulate.DefaultHPA(p.Target, p.Min, p.Max)

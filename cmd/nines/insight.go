@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/nines-sre/nines/capacity/autoscale"
-	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/service/httpapi"
 	"github.com/spf13/cobra"
 )
@@ -65,50 +64,5 @@ func (a *cli) capacityRecommend() *cobra.Command {
 				a.printf("%s: %d replicas now, %d recommended (%s, dry run)\n%s\n", d.Workload, d.Current, d.Desired, d.Action, printable(d.Reason))
 			})
 		},
-	}
-}
-
-func (a *cli) costCommand() *cobra.Command {
-	return group("cost", "What usage costs, and whose it is", a.costReport())
-}
-
-func (a *cli) costReport() *cobra.Command {
-	var from, to, tenant string
-	c := &cobra.Command{
-		Use: "report", Short: "Cost by tenant and item, from price sheets and measured usage", Args: args(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error {
-			api, err := a.client()
-			if err != nil {
-				return err
-			}
-			query := url.Values{"from": {from}, "to": {to}}
-			if tenant != "" {
-				query.Set("tenant", tenant)
-			}
-			var report cost.Report
-			if err := api.get(c.Context(), "/cost/report", query, &report); err != nil {
-				return err
-			}
-			return a.show(report, func() { a.printCost(report) })
-		},
-	}
-	now := time.Now().UTC()
-	f := c.Flags()
-	f.StringVar(&from, "from", now.Add(-24*time.Hour).Format(time.RFC3339), "begin of the period")
-	f.StringVar(&to, "to", now.Format(time.RFC3339), "end of the period")
-	f.StringVar(&tenant, "tenant", "", "only this tenant")
-	return c
-}
-
-func (a *cli) printCost(r cost.Report) {
-	a.printf("Cost from %s to %s\n\n", clock(r.From), clock(r.To))
-	var rows [][]string
-	for _, row := range r.Rows {
-		rows = append(rows, []string{row.Tenant, row.Item, fmt.Sprintf("%.0f %s", row.Quantity, row.Unit), row.Cost.String(), percent(row.Share)})
-	}
-	rows = append(rows, []string{"total", "", "", r.Total.String(), ""})
-	a.table([]string{"tenant", "item", "quantity", "cost", "share"}, rows)
-	for _, s := range r.Skipped {
-		a.printf("! %s\n", printable(s))
 	}
 }

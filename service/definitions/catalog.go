@@ -27,6 +27,7 @@ const (
 	KindTenant    = "Tenant"
 	KindWorkload  = "Workload"
 	KindPrices    = "PriceSheet"
+	KindCap       = cost.BudgetKind
 	KindBudget    = "ErrorBudgetPolicy"
 	KindHook      = "Integration"
 	KindReview    = incidents.PostmortemPolicyKind
@@ -41,7 +42,7 @@ const (
 )
 
 var kinds = []string{
-	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
+	KindService, KindSLO, KindPolicy, KindTenant, KindWorkload, KindPrices, KindCap, KindBudget, KindInhibit, KindWindow, KindRoute, KindHeartbeat,
 	KindHook, incidents.ChannelKind, KindSchedule, KindReview, KindTemplate, runbooks.Kind, runbooks.SourceKind,
 	incidents.SeverityMatrixKind, incidents.AudienceKind, vendors.Kind,
 }
@@ -60,6 +61,7 @@ type Catalog struct {
 	contracts map[string]Contract
 	workloads map[string]autoscale.Workload
 	prices    map[string]cost.PriceSheet
+	caps      map[string]cost.Budget
 	budgets   map[string]slo.BudgetPolicy
 	alerts    *alertDefinitions
 
@@ -80,7 +82,7 @@ type Catalog struct {
 func newCatalog() *Catalog {
 	return &Catalog{
 		slos: map[string]slo.Versioned{}, policies: map[string]incidents.Policy{}, services: map[string]alerting.Service{},
-		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{},
+		contracts: map[string]Contract{}, workloads: map[string]autoscale.Workload{}, prices: map[string]cost.PriceSheet{}, caps: map[string]cost.Budget{},
 		budgets: map[string]slo.BudgetPolicy{}, alerts: newAlertDefinitions(),
 		integrations: map[string]Integration{}, schedules: map[string]oncall.Schedule{},
 		postmortems: newPostmortemDefinitions(),
@@ -153,6 +155,11 @@ func (c *Catalog) PriceSheets() []cost.PriceSheet {
 		sheets = append(sheets, c.prices[name])
 	}
 	return sheets
+}
+
+// CostBudgets returns every cost budget, ordered by name.
+func (c *Catalog) CostBudgets() []cost.Budget {
+	return slices.SortedFunc(maps.Values(c.caps), func(a, b cost.Budget) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // Tier returns the tenant's tier for our own metrics: "none" without a tenant, "unknown" without a contract.

@@ -171,6 +171,10 @@ func (l *loader) read(d manifest.Document, version int) manifest.Problems {
 		l.catalog.workloads[name] = w
 		l.refer(d, reference{"spec.service", KindService, w.Service})
 		return problems
+	case KindCap:
+		b, problems := cost.ReadBudget(d)
+		l.catalog.caps[name] = b
+		return problems
 	case KindBudget:
 		return l.addBudgetPolicy(d)
 	case KindHook:

@@ -140,7 +140,7 @@ func (a *API) mount(app *fiber.App) {
 	a.huma = humafiber.New(app, humaConfig(a.config.Version))
 	for _, mount := range []func(){
 		a.mountFigures, // before incidents, whose {id} would take the word search
-		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountPast, a.mountReports, a.mountCapacity, a.mountEvents,
+		a.mountPeople, a.mountDefinitions, a.mountPromises, a.mountIncidents, a.mountPast, a.mountReports, a.mountCosts, a.mountCapacity, a.mountEvents,
 		a.mountCorrections, a.mountBudgets, a.mountGate, a.mountAlerts, a.mountSilences, a.mountHeartbeats, a.mountContacts,
 		a.mountAssignments, a.mountRoom, a.mountTrackers, a.mountMethods, a.mountPostmortems, a.mountRunbooks,
 	} {

@@ -20,6 +20,9 @@ import (
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/capacity/cost/allocation"
+	"github.com/nines-sre/nines/capacity/cost/focus"
+	"github.com/nines-sre/nines/capacity/cost/plan"
 	"github.com/nines-sre/nines/capacity/forecast"
 	"github.com/nines-sre/nines/capacity/forecast/pool"
 	"github.com/nines-sre/nines/incidents"
@@ -288,6 +291,27 @@ func (w *world) Recommend(ctx context.Context, workload string) (autoscale.Decis
 }
 func (w *world) Cost(ctx context.Context, _ access.Scope, _, _ time.Time) (cost.Report, error) {
 	return cost.Report{}, w.gate(ctx)
+}
+func (w *world) Showback(ctx context.Context, _ access.Scope, _, _ time.Time, by allocation.By) (allocation.Showback, error) {
+	return allocation.Showback{By: by}, w.gate(ctx)
+}
+func (w *world) ExportCost(ctx context.Context, from, to time.Time, issuer string) (focus.Table, error) {
+	return focus.FromAllocation(allocation.Allocation{From: from, To: to}, allocation.Allocation{}, issuer), w.gate(ctx)
+}
+func (w *world) CostOutlook(ctx context.Context, r plan.OutlookRequest) (plan.Outlook, error) {
+	return plan.Outlook{Growth: r.Growth}, w.gate(ctx)
+}
+func (w *world) CostBudgets(ctx context.Context) ([]cost.BudgetState, error) {
+	return []cost.BudgetState{cost.Budget{Name: "shop", Alerts: cost.DefaultAlerts()}.Evaluate(cost.Money{}, nil, nil, nil)}, w.gate(ctx)
+}
+func (w *world) CostAnomalies(ctx context.Context, _ int, level float64) (plan.AnomalyReport, error) {
+	return plan.AnomalyReport{Level: level}, w.gate(ctx)
+}
+func (w *world) CostSavings(ctx context.Context, _ int) (plan.SavingsReport, error) {
+	return plan.SavingsReport{}, w.gate(ctx)
+}
+func (w *world) CostWhatIf(ctx context.Context, _, _ time.Time, set []string) (plan.Difference, error) {
+	return plan.Difference{Changes: set}, w.gate(ctx)
 }
 func (w *world) Decisions(ctx context.Context, _ access.Scope, workload string, _ int) ([]autoscale.Decision, error) {
 	return []autoscale.Decision{{Workload: workload}}, w.gate(ctx)

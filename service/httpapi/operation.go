@@ -150,6 +150,7 @@ func humaConfig(version string) huma.Config {
 	c.RejectUnknownQueryParameters = true // a misspelt filter must not mean "all"
 	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[cost.Money](), reflect.TypeFor[string]()) // it writes itself as text
+	c.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[cost.Decimal](), reflect.TypeFor[string]())
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", Description: "An API token; made with POST /api/v1/tokens."},
 		"basic":   {Type: "http", Scheme: "basic", Description: "Any user name with an API token as the password."},

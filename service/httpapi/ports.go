@@ -9,6 +9,9 @@ import (
 	"github.com/nines-sre/nines/alerting"
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/cost"
+	"github.com/nines-sre/nines/capacity/cost/allocation"
+	"github.com/nines-sre/nines/capacity/cost/focus"
+	"github.com/nines-sre/nines/capacity/cost/plan"
 	"github.com/nines-sre/nines/capacity/forecast"
 	"github.com/nines-sre/nines/capacity/forecast/pool"
 	"github.com/nines-sre/nines/incidents"
@@ -183,6 +186,14 @@ type Intelligence interface {
 	Anomalies(ctx context.Context, r ForecastRequest, window time.Duration) (forecast.Anomalies, error)
 	Recommend(ctx context.Context, workload string) (autoscale.Decision, error)
 	Cost(ctx context.Context, scope access.Scope, from, to time.Time) (cost.Report, error)
+	// Showback allocates what a span cost; "" is by tenant.
+	Showback(ctx context.Context, scope access.Scope, from, to time.Time, by allocation.By) (allocation.Showback, error)
+	ExportCost(ctx context.Context, from, to time.Time, issuer string) (focus.Table, error)
+	CostOutlook(ctx context.Context, r plan.OutlookRequest) (plan.Outlook, error)
+	CostBudgets(ctx context.Context) ([]cost.BudgetState, error)
+	CostAnomalies(ctx context.Context, days int, level float64) (plan.AnomalyReport, error)
+	CostSavings(ctx context.Context, days int) (plan.SavingsReport, error)
+	CostWhatIf(ctx context.Context, from, to time.Time, set []string) (plan.Difference, error)
 }
 
 // Decisions reads recorded scaling recommendations, the newest first. Workload "" is all.

@@ -37,8 +37,11 @@ var sample = map[string]struct{ query, body string }{
 	"add-incident-note":   {body: `{"text":"waiting"}`},
 	"take-over-incidents": {body: `{"incidents":[{"source":"pagerduty","id":"Q1","title":"Disk","openedAt":"2026-11-01T00:00:00Z","resolvedAt":"2026-11-01T01:00:00Z"}]}`},
 	"list-alerts":         {query: "filter=severity%3Dcritical"}, "get-sla-report": {query: "month=2026-11&tenant=acme"}, "get-posture": {},
-	"get-cost-report": {query: "from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z"},
-	"forecast":        {query: "query=up&horizon=1d&limit=3"}, "anomalies": {query: "query=up&window=1d"}, "list-forecasts": {query: "subject=shop&judged=true"}, "recommend": {}, "list-recommendations": {query: "workload=shop"},
+	"forecast": {query: "query=up&horizon=1d&limit=3"}, "anomalies": {query: "query=up&window=1d"}, "list-forecasts": {query: "subject=shop&judged=true"}, "recommend": {}, "list-recommendations": {query: "workload=shop"},
+	"get-cost-report":     {query: "from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z"},
+	"get-cost-allocation": {query: "from=2026-11-01T00:00:00Z&to=2026-12-01T00:00:00Z&by=service"}, "export-cost": {}, "get-cost-outlook": {query: "growth=5&low=2"},
+	"list-cost-budgets": {}, "list-cost-anomalies": {query: "days=20"}, "list-cost-savings": {},
+	"cost-what-if":         {body: `{"from":"2026-11-01T00:00:00Z","to":"2026-11-08T00:00:00Z","set":["price.cpu=-10%"]}`},
 	"search-alert-history": {query: "filter=severity%3Dcritical&kind=fired,ended"}, "get-alert-history": {},
 	"explain-alert": {body: `{"labels":{"alertname":"A"}}`}, "list-silences": {query: "expired=true"}, "get-silence": {}, "get-silence-history": {},
 	"put-silence": {body: `{"matchers":["alertname=A"],"duration":"2h"}`}, "preview-silence": {body: `{"matchers":["alertname=~\"A.*\""]}`},
@@ -60,7 +63,7 @@ var sample = map[string]struct{ query, body string }{
 	"approve-change":     {body: `{"reason":"looked at the canary"}`}, "finish-change": {body: `{"outcome":"succeeded"}`},
 }
 
-var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50", "{key}", "the-right-key", "{step}", "submit", "{format}", "md", "{number}", "1")
+var pathValues = strings.NewReplacer("{id}", "2", "{kind}", "SLO", "{name}", "shop", "{workload}", "shop", "{fingerprint}", "25c2cdb12d31dc50", "{key}", "the-right-key", "{step}", "submit", "{format}", "md", "{month}", "2026-11", "{number}", "1")
 
 // documented is one operation as the OpenAPI document tells it.
 type documented struct {

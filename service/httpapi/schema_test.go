@@ -26,7 +26,7 @@ func TestAnswersAreWhatTheDocumentPromises(t *testing.T) {
 			got := op.ask(t, app, token)
 			schema := schemaOf(a, op, got)
 			if schema == nil {
-				if got.text != "" && !strings.HasPrefix(got.header.Get("Content-Type"), "text/markdown") {
+				if got.text != "" && got.header.Get(fiber.HeaderContentDisposition) == "" && !strings.HasPrefix(got.header.Get("Content-Type"), "text/markdown") {
 					t.Errorf("%s answers %d with what is not documented: %s", op.OperationID, got.status, got.text)
 				}
 				continue

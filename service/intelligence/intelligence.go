@@ -66,6 +66,7 @@ type Definitions interface {
 	Contract(tenant string) (c slo.Contract, version int, ok bool)
 	Workload(name string) (autoscale.Workload, bool)
 	PriceSheets() []cost.PriceSheet
+	CostBudgets() []cost.Budget // ordered by name
 }
 
 // Metrics asks the metrics engine. Mistakes in the expression are fault.Invalid, an engine that is away fault.Unavailable.

@@ -45,6 +45,7 @@ type world struct {
 	contracts map[string]slo.Contract
 	workloads map[string]autoscale.Workload
 	sheets    []cost.PriceSheet
+	caps      []cost.Budget
 	open      []incidents.Incident
 	events    []incidents.Event
 	instant   map[string][]Sample
@@ -148,6 +149,7 @@ func (w *world) Workload(name string) (autoscale.Workload, bool) {
 	return v, ok
 }
 func (w *world) PriceSheets() []cost.PriceSheet { return w.sheets }
+func (w *world) CostBudgets() []cost.Budget     { return w.caps }
 func (w *world) RecordDecision(_ context.Context, d autoscale.Decision) error {
 	w.decisions = append(w.decisions, d)
 	return nil
