@@ -1,9 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"net/url"
-	"time"
 
 	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/service/httpapi"
