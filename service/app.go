@@ -56,7 +56,7 @@ func (p *plane) buildApp(context.Context) error {
 		web.Deps{OnCall: webOnCall{onCall{p.db, p}}, Reach: webReach{p.reach()}, Sessions: p.db, Incidents: p.db, Insight: webInsight{answers}, Definitions: pageDefinitions{p.definitions}, Runbook: p.runbookText, Log: p.log,
 			Corrections: webCorrections{p.corrections()}, Changes: p.db, Alerts: webAlerts{silences{p.db, p}}, Contacts: p.contacts(),
 			Assigner: p.assigner(), Room: p.room(), Runbooks: webRunbooks{runner{p}}, Postmortems: webPostmortems{p.postmortems()},
-			Evidence: p.evidence(stakes)})
+			Evidence: p.evidence(stakes), Capacity: webCapacity{p}})
 }
 
 // sessions knows the engine's own token beside those that are stored.

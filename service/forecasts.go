@@ -4,10 +4,12 @@ import (
 	"context"
 	"time"
 
+	"github.com/nines-sre/nines/capacity/autoscale"
 	"github.com/nines-sre/nines/capacity/forecast"
 	"github.com/nines-sre/nines/internal/access"
 	"github.com/nines-sre/nines/service/httpapi"
 	"github.com/nines-sre/nines/service/postgres"
+	"github.com/nines-sre/nines/service/web"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -49,6 +51,24 @@ type forecastLog struct{ *postgres.DB }
 // Forecasts returns kept forecasts, the newest first.
 func (f forecastLog) Forecasts(ctx context.Context, scope access.Scope, filter httpapi.ForecastFilter) ([]forecast.Kept, error) {
 	return f.DB.Forecasts(ctx, scope, postgres.ForecastFilter(filter))
+}
+
+// webCapacity shows workloads in the pages' words.
+type webCapacity struct{ plane *plane }
+
+// Workloads returns the names of all workloads, in order.
+func (c webCapacity) Workloads() []string { return c.plane.definitions.Catalog().Workloads() }
+
+// Outlook returns how a workload's load goes and where it is going.
+func (c webCapacity) Outlook(ctx context.Context, workload string) (web.WorkloadOutlook, error) {
+	o, err := c.plane.intelligence.WorkloadOutlook(ctx, workload)
+	return web.WorkloadOutlook{Workload: o.Workload, At: o.At, Load: o.Load, Replicas: o.Replicas, Forecast: o.Forecast,
+		Held: (*web.ForecastHeld)(o.Held), Decision: o.Decision}, err
+}
+
+// Decisions returns what was decided about a workload's replicas.
+func (c webCapacity) Decisions(ctx context.Context, scope access.Scope, workload string, limit int) ([]autoscale.Decision, error) {
+	return c.plane.db.Decisions(ctx, scope, workload, limit)
 }
 
 // accuracy tells how forecasts come out.

@@ -196,6 +196,7 @@ func pagesToSee(t *testing.T) map[string]string {
 		"alerts": base + "/alerts", "alerts-filter": base + "/alerts?filter=service%3Dshop", "alerts-wrong": base + "/alerts?filter=%3D", "silences": base + "/silences?filter=service%3Dshop",
 		"oncall": base + "/oncall", "oncall-week": base + "/oncall/shop", "oncall-month": base + "/oncall/search?view=month",
 		"figures": base + "/figures", "figures-year": base + "/figures?by=team&days=365", "figures-empty": quiet + "/figures", "figures-failing": broken + "/figures",
+		"capacity": base + "/capacity", "workload": base + "/capacity/shop", "workload-unknown": base + "/capacity/search-index-of-all-customers", "capacity-failing": broken + "/capacity", "capacity-empty": quiet + "/capacity",
 		"policies": base + "/policies", "policy": base + "/policies/shop-oncall",
 		"incidents": base + "/incidents", "incident": base + "/incidents/" + id, "incident-failing": broken + "/incidents/" + id,
 		"incident-resolved": base + "/incidents/40", "postmortem": base + "/incidents/" + id + "/postmortem",

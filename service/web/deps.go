@@ -38,6 +38,7 @@ type Deps struct {
 	OnCall      OnCall      // nil: there are no pages of who is on call
 	Reach       Reach       // nil: there is no page about oneself
 	Evidence    Evidence    // nil: there is no page of figures, and incidents show neither suspects nor similar ones
+	Capacity    Capacity    // nil: there are no pages of workloads
 	// Runbook returns the Markdown of an embedded runbook; false where there is none of that name.
 	Runbook func(name string) (string, bool)
 	Now     func() time.Time // time.Now unless set

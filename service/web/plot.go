@@ -24,12 +24,13 @@ type plot struct {
 	Low     *float64    // the axis reaches at least down to here
 	High    *float64    // the axis reaches at least up to here
 	Marks   []mark
-	Bands   []band               // spans that are shaded
-	Events  []plotEvent          // upright lines at times
-	Fan     []slo.FanPoint       // what is likely ahead
-	Format  func(float64) string // of values that are pointed at
-	Axis    func(float64) string // of the axis; Format where nil
-	Nothing string               // what to say where there is no point at all
+	Bands   []band                    // spans that are shaded
+	Events  []plotEvent               // upright lines at times
+	Fan     []slo.FanPoint            // what is likely ahead
+	Ahead   func(slo.FanPoint) string // says in a sentence what is likely at the fan's end; of a budget where nil
+	Format  func(float64) string      // of values that are pointed at
+	Axis    func(float64) string      // of the axis; Format where nil
+	Nothing string                    // what to say where there is no point at all
 }
 
 // plotPoint is a value at the end of a step. NaN is a gap.

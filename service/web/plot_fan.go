@@ -43,6 +43,9 @@ func (p plot) describeFan() string {
 		return ""
 	}
 	last := p.Fan[len(p.Fan)-1]
+	if p.Ahead != nil {
+		return " " + p.Ahead(last)
+	}
 	return " By " + last.At.UTC().Format("2 Jan 15:04") + " likely " + signedShare(last.P10) + " to " + signedShare(last.P90) + " left, " +
 		signedShare(last.P50) + " in the middle."
 }

@@ -84,6 +84,9 @@ func Mount(app fiber.Router, c Config, d Deps) error {
 	if s.Evidence != nil {
 		app.Get("/figures", s.signedIn(s.figures))
 	}
+	if s.Capacity != nil {
+		s.mountCapacity(app)
+	}
 	app.Get("/reports", s.signedIn(s.reports))
 	if s.Runbooks != nil {
 		s.mountRunbooks(app)

@@ -432,7 +432,7 @@ func (w *world) app(who func(*fiber.Ctx) access.Principal) *fiber.App {
 		return c.Next()
 	})
 	err := Mount(app, Config{CookieName: "nines_session", BaseURL: "http://localhost", Version: "1.0.0"},
-		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Contacts: contactsOf{w}, Assigner: assignerOf{w}, Room: roomOf{w}, Runbooks: runbooksOf{w}, OnCall: onCallOf{w}, Reach: reachOf{w}, Postmortems: postmortemsOf{w}, Evidence: evidenceOf{w}, Now: func() time.Time { return w.now }})
+		Deps{Sessions: w, Incidents: w, Insight: w, Definitions: w, Runbook: runbook, Corrections: corrections{w}, Changes: w, Alerts: alertsOf{w}, Contacts: contactsOf{w}, Assigner: assignerOf{w}, Room: roomOf{w}, Runbooks: runbooksOf{w}, OnCall: onCallOf{w}, Reach: reachOf{w}, Postmortems: postmortemsOf{w}, Evidence: evidenceOf{w}, Capacity: capacityOf{w}, Now: func() time.Time { return w.now }})
 	if err != nil {
 		panic(err)
 	}
