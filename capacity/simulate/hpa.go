@@ -9,11 +9,10 @@ import (
 // are not the defaults; begin with DefaultHPA.
 type HPA struct {
 	Target    float64  // wanted utilisation of one pod, as a share of its capacity: 0.7 is 70 %
-	Tolerance float64  // no change while usage is within this share of the target
 	Metric    Metric   // how usage is measured
 	Min, Max  int      // replicas, both inclusive
-	ScaleUp   Behavior // how fast replicas are added
-	ScaleDown Behavior // how fast they are taken away
+	ScaleUp   Behavior // when and how fast replicas are added
+	ScaleDown Behavior // when and how fast they are taken away
 }
 
 // Metric is a kind of metric, which decides what pods that are not ready count for.
@@ -27,6 +26,7 @@ const (
 
 // Behavior bounds one direction of scaling.
 type Behavior struct {
+	Tolerance     float64       // no change while usage is beyond the target by no more than this share of it
 	Stabilization time.Duration // the least (up) or highest (down) recommendation of this time is taken
 	Select        SelectPolicy
 	Policies      []ScalingPolicy
@@ -52,12 +52,20 @@ type ScalingPolicy struct {
 // DefaultHPA is an HPA with what Kubernetes documents as defaults: a tolerance of 0.1, no stabilisation upwards and five
 // minutes downwards, upwards the larger of 100 % and 4 pods in 15 s, downwards 100 % in 15 s.
 func DefaultHPA(target float64, lowest, highest int) HPA {
-	quarter := 15 * time.Second
-	return HPA{
-		Target: target, Tolerance: 0.1, Metric: Utilization, Min: lowest, Max: highest,
-		ScaleUp:   Behavior{Select: MaxChange, Policies: []ScalingPolicy{{Percent: 100, Period: quarter}, {Pods: 4, Period: quarter}}},
-		ScaleDown: Behavior{Stabilization: 5 * time.Minute, Select: MaxChange, Policies: []ScalingPolicy{{Percent: 100, Period: quarter}}},
-	}
+	return HPA{Target: target, Metric: Utilization, Min: lowest, Max: highest, ScaleUp: defaultScaleUp(), ScaleDown: defaultScaleDown()}
+}
+
+const (
+	defaultTolerance = 0.1 // --horizontal-pod-autoscaler-tolerance
+	defaultPeriod    = 15 * time.Second
+)
+
+func defaultScaleUp() Behavior {
+	return Behavior{Tolerance: defaultTolerance, Select: MaxChange, Policies: []ScalingPolicy{{Percent: 100, Period: defaultPeriod}, {Pods: 4, Period: defaultPeriod}}}
+}
+
+func defaultScaleDown() Behavior {
+	return Behavior{Tolerance: defaultTolerance, Stabilization: 5 * time.Minute, Select: MaxChange, Policies: []ScalingPolicy{{Percent: 100, Period: defaultPeriod}}}
 }
 
 // Measured is what the controller sees of the pods at one synchronisation.
@@ -130,7 +138,9 @@ func (h HPA) ratio(usage float64, pods int) float64 {
 }
 
 // tolerated has a hair of room, as 0.77/0.7 is not quite 1.1.
-func (h HPA) tolerated(ratio float64) bool { return math.Abs(1-ratio) <= h.Tolerance+1e-9 }
+func (h HPA) tolerated(ratio float64) bool {
+	return ratio >= 1-h.ScaleDown.Tolerance-1e-9 && ratio <= 1+h.ScaleUp.Tolerance+1e-9
+}
 
 // ceil rounds up. A hair above a whole number is rounding, not load.
 func ceil(x float64) int { return int(min(math.Ceil(x-1e-9), math.MaxInt32)) }

@@ -51,6 +51,17 @@ func TestWhatTheMetricAsksFor(t *testing.T) {
 	}
 }
 
+func TestEachDirectionHasItsTolerance(t *testing.T) {
+	t.Parallel()
+	h := DefaultHPA(0.5, 1, 100)
+	h.ScaleUp.Tolerance, h.ScaleDown.Tolerance = 0, 0.3
+	for usage, want := range map[float64]int{0.51: 11, 0.5: 10, 0.35: 10, 0.34: 7} {
+		if got, _ := h.Proportional(Measured{Replicas: 10, Ready: 10, Usage: usage}); got != want {
+			t.Errorf("10 replicas at %v of capacity become %d, want %d", usage, got, want)
+		}
+	}
+}
+
 func TestAnExternalAverageCountsReplicasAndNotReadiness(t *testing.T) {
 	t.Parallel()
 	h := DefaultHPA(0.5, 1, 100)
@@ -117,11 +128,11 @@ func TestConfiguredBehaviour(t *testing.T) {
 		return h
 	}
 	free := Behavior{Select: MaxChange, Policies: []ScalingPolicy{{Percent: 1000, Period: 15 * time.Second}}}
-	down := func(select_ SelectPolicy, hold time.Duration, policies ...ScalingPolicy) HPA {
-		return with(free, Behavior{hold, select_, policies})
+	down := func(how SelectPolicy, hold time.Duration, policies ...ScalingPolicy) HPA {
+		return with(free, Behavior{0.1, hold, how, policies})
 	}
-	up := func(select_ SelectPolicy, hold time.Duration, policies ...ScalingPolicy) HPA {
-		return with(Behavior{hold, select_, policies}, free)
+	up := func(how SelectPolicy, hold time.Duration, policies ...ScalingPolicy) HPA {
+		return with(Behavior{0.1, hold, how, policies}, free)
 	}
 	for name, c := range map[string]struct {
 		h HPA
