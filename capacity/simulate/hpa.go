@@ -152,9 +152,9 @@ type Autoscaler struct {
 	up, down    []stamped // replicas added and taken away, within the longest period
 }
 
-// stamped is a number of replicas at a time.
+// stamped is a number of replicas at a time, in nanoseconds since 1970: a replay compares millions of them.
 type stamped struct {
-	at time.Time
+	at int64
 	n  int
 }
 
@@ -180,17 +180,18 @@ func (a *Autoscaler) Scale(now time.Time, current, wanted int) int {
 // stabilize keeps the current replicas within the least recommendation of the upward window and the highest of the
 // downward one, this recommendation included.
 func (a *Autoscaler) stabilize(now time.Time, current, wanted int) int {
-	upCutoff, downCutoff := now.Add(-a.ScaleUp.Stabilization), now.Add(-a.ScaleDown.Stabilization)
+	at := now.UnixNano()
+	upCutoff, downCutoff := at-int64(a.ScaleUp.Stabilization), at-int64(a.ScaleDown.Stabilization)
 	lowest, highest := wanted, wanted
 	for _, r := range a.recommended {
-		if r.at.After(upCutoff) {
+		if r.at > upCutoff {
 			lowest = min(lowest, r.n)
 		}
-		if r.at.After(downCutoff) {
+		if r.at > downCutoff {
 			highest = max(highest, r.n)
 		}
 	}
-	a.recommended = append(forget(a.recommended, now.Add(-max(a.ScaleUp.Stabilization, a.ScaleDown.Stabilization))), stamped{now, wanted})
+	a.recommended = append(forget(a.recommended, min(upCutoff, downCutoff)), stamped{at, wanted})
 	return min(max(current, lowest), highest)
 }
 
@@ -249,14 +250,14 @@ func smaller(a, b int) int { return min(a, b) }
 
 // before is how many replicas there were at the beginning of the period.
 func (a *Autoscaler) before(now time.Time, period time.Duration, current int) int {
-	cutoff := now.Add(-period)
+	cutoff := now.Add(-period).UnixNano()
 	return current - sumAfter(a.up, cutoff) + sumAfter(a.down, cutoff)
 }
 
-func sumAfter(events []stamped, cutoff time.Time) int {
+func sumAfter(events []stamped, cutoff int64) int {
 	sum := 0
 	for _, e := range events {
-		if e.at.After(cutoff) {
+		if e.at > cutoff {
 			sum += e.n
 		}
 	}
@@ -264,12 +265,16 @@ func sumAfter(events []stamped, cutoff time.Time) int {
 }
 
 func (a *Autoscaler) remember(now time.Time, change int) {
-	switch {
-	case change > 0:
-		a.up = append(forget(a.up, now.Add(-a.longestPeriod())), stamped{now, change})
-	case change < 0:
-		a.down = append(forget(a.down, now.Add(-a.longestPeriod())), stamped{now, -change})
+	if change == 0 {
+		return
 	}
+	at := now.UnixNano()
+	cutoff := at - int64(a.longestPeriod())
+	if change > 0 {
+		a.up = append(forget(a.up, cutoff), stamped{at, change})
+		return
+	}
+	a.down = append(forget(a.down, cutoff), stamped{at, -change})
 }
 
 func (a *Autoscaler) longestPeriod() time.Duration {
@@ -282,11 +287,11 @@ func (a *Autoscaler) longestPeriod() time.Duration {
 	return longest
 }
 
-// forget drops what is not after the cutoff, in place.
-func forget(list []stamped, cutoff time.Time) []stamped {
+// forget drops what is not after the cutoff.
+func forget(list []stamped, cutoff int64) []stamped {
 	old := 0
-	for old < len(list) && !list[old].at.After(cutoff) {
+	for old < len(list) && list[old].at <= cutoff {
 		old++
 	}
-	return append(list[:0], list[old:]...)
+	return list[old:]
 }
