@@ -101,7 +101,7 @@ func (h HPA) Proportional(m Measured) (int, bool) {
 		if h.tolerated(ratio) {
 			return m.Replicas, true
 		}
-		return ceil(ratio * float64(m.Ready)), true
+		return up(ratio * float64(m.Ready)), true
 	}
 	usage, pods := m.Usage*float64(m.Ready), m.Ready
 	switch {
@@ -114,7 +114,7 @@ func (h HPA) Proportional(m Measured) (int, bool) {
 		pods += m.Unready
 	}
 	again := h.ratio(usage, pods)
-	wanted := ceil(again * float64(pods))
+	wanted := up(again * float64(pods))
 	switch {
 	case h.tolerated(again), ratio < 1 && again > 1, ratio > 1 && again < 1:
 		return m.Replicas, true
@@ -129,21 +129,21 @@ func (h HPA) average(m Measured) int {
 	if math.IsNaN(m.Sum) || m.Replicas > 0 && h.tolerated(m.Sum/(h.Target*float64(m.Replicas))) {
 		return m.Replicas
 	}
-	return ceil(m.Sum / h.Target)
+	return up(m.Sum / h.Target)
 }
 
 // ratio is utilisation over target. The controller keeps utilisation as a whole number of per cent, rounded down.
 func (h HPA) ratio(usage float64, pods int) float64 {
-	return math.Floor(usage/float64(pods)*100+1e-9) / (h.Target * 100)
+	target := math.Round(h.Target*1e6) / 1e4 // 55, where 100 × 0.55 is a hair more
+	return math.Floor(usage/float64(pods)*100+1e-9) / target
 }
 
-// tolerated has a hair of room, as 0.77/0.7 is not quite 1.1.
 func (h HPA) tolerated(ratio float64) bool {
-	return ratio >= 1-h.ScaleDown.Tolerance-1e-9 && ratio <= 1+h.ScaleUp.Tolerance+1e-9
+	return ratio >= 1-h.ScaleDown.Tolerance && ratio <= 1+h.ScaleUp.Tolerance
 }
 
-// ceil rounds up. A hair above a whole number is rounding, not load.
-func ceil(x float64) int { return int(min(math.Ceil(x-1e-9), math.MaxInt32)) }
+// up rounds up as the controller does, whatever floats make of it: 50 × 1.1 is 56.
+func up(x float64) int { return int(min(math.Ceil(x), math.MaxInt32)) }
 
 // Autoscaler carries out an HPA's behaviour over time: it remembers recommendations and scale events.
 type Autoscaler struct {
@@ -214,7 +214,7 @@ func (a *Autoscaler) upLimit(now time.Time, current int) int {
 		if p.Pods > 0 {
 			return start + p.Pods
 		}
-		return ceil(float64(start) * (1 + float64(p.Percent)/100)) // up, or one replica could never become two
+		return up(float64(start) * (1 + float64(p.Percent)/100)) // up, or one replica could never become two
 	}, larger, smaller)
 }
 
@@ -225,7 +225,7 @@ func (a *Autoscaler) downLimit(now time.Time, current int) int {
 		if p.Pods > 0 {
 			return start - p.Pods
 		}
-		return int(float64(start)*(1-float64(p.Percent)/100) + 1e-9)
+		return int(float64(start) * (1 - float64(p.Percent)/100))
 	}, smaller, larger)
 }
 
