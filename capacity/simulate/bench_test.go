@@ -127,3 +127,28 @@ func report(b *testing.B, v *float64, unit string) {
 		b.ReportMetric(*v, unit)
 	}
 }
+
+// BenchmarkTwoWeeks replays two weeks of one-minute rows: once with the HPA, and in a whole study with its forecasts and
+// some thirty other targets. trace/time is how many times faster than it happened that is.
+func BenchmarkTwoWeeks(b *testing.B) {
+	l, err := NewLoad(recorded(time.Minute, wavy(14, 1, 0.05)...), DefaultTick, Hold)
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := DefaultSetup(90 * time.Second)
+	s.PerReplica, s.WarmUp = s.ForPeak(l, 40), WarmUpFor(l.Length())
+	plan := Plan{Setup: s, HPA: DefaultHPA(0.7, s.Min, s.Max), Target: 0.7, Specs: []Spec{{Kind: KindHPA}, {Kind: KindPredictive}}}
+	for name, run := range map[string]func() error{
+		"replay": func() error { _, err := Replay(l, s, NewReactive(plan.HPA)); return err },
+		"study":  func() error { _, err := plan.Run(l); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := run(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(l.Length().Seconds()*float64(b.N)/b.Elapsed().Seconds(), "trace/time")
+		})
+	}
+}

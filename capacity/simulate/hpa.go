@@ -9,11 +9,10 @@ import (
 // are not the defaults; begin with DefaultHPA.
 type HPA struct {
 	Target    float64  // wanted utilisation of one pod, as a share of its capacity: 0.7 is 70 %
-	Tolerance float64  // no change while usage is within this share of the target
 	Metric    Metric   // how usage is measured
 	Min, Max  int      // replicas, both inclusive
-	ScaleUp   Behavior // how fast replicas are added
-	ScaleDown Behavior // how fast they are taken away
+	ScaleUp   Behavior // when and how fast replicas are added
+	ScaleDown Behavior // when and how fast they are taken away
 }
 
 // Metric is a kind of metric, which decides what pods that are not ready count for.
@@ -27,6 +26,7 @@ const (
 
 // Behavior bounds one direction of scaling.
 type Behavior struct {
+	Tolerance     float64       // no change while usage is beyond the target by no more than this share of it
 	Stabilization time.Duration // the least (up) or highest (down) recommendation of this time is taken
 	Select        SelectPolicy
 	Policies      []ScalingPolicy
@@ -52,12 +52,20 @@ type ScalingPolicy struct {
 // DefaultHPA is an HPA with what Kubernetes documents as defaults: a tolerance of 0.1, no stabilisation upwards and five
 // minutes downwards, upwards the larger of 100 % and 4 pods in 15 s, downwards 100 % in 15 s.
 func DefaultHPA(target float64, lowest, highest int) HPA {
-	quarter := 15 * time.Second
-	return HPA{
-		Target: target, Tolerance: 0.1, Metric: Utilization, Min: lowest, Max: highest,
-		ScaleUp:   Behavior{Select: MaxChange, Policies: []ScalingPolicy{{Percent: 100, Period: quarter}, {Pods: 4, Period: quarter}}},
-		ScaleDown: Behavior{Stabilization: 5 * time.Minute, Select: MaxChange, Policies: []ScalingPolicy{{Percent: 100, Period: quarter}}},
-	}
+	return HPA{Target: target, Metric: Utilization, Min: lowest, Max: highest, ScaleUp: defaultScaleUp(), ScaleDown: defaultScaleDown()}
+}
+
+const (
+	defaultTolerance = 0.1 // --horizontal-pod-autoscaler-tolerance
+	defaultPeriod    = 15 * time.Second
+)
+
+func defaultScaleUp() Behavior {
+	return Behavior{Tolerance: defaultTolerance, Select: MaxChange, Policies: []ScalingPolicy{{Percent: 100, Period: defaultPeriod}, {Pods: 4, Period: defaultPeriod}}}
+}
+
+func defaultScaleDown() Behavior {
+	return Behavior{Tolerance: defaultTolerance, Stabilization: 5 * time.Minute, Select: MaxChange, Policies: []ScalingPolicy{{Percent: 100, Period: defaultPeriod}}}
 }
 
 // Measured is what the controller sees of the pods at one synchronisation.
@@ -93,7 +101,7 @@ func (h HPA) Proportional(m Measured) (int, bool) {
 		if h.tolerated(ratio) {
 			return m.Replicas, true
 		}
-		return ceil(ratio * float64(m.Ready)), true
+		return up(ratio * float64(m.Ready)), true
 	}
 	usage, pods := m.Usage*float64(m.Ready), m.Ready
 	switch {
@@ -106,7 +114,7 @@ func (h HPA) Proportional(m Measured) (int, bool) {
 		pods += m.Unready
 	}
 	again := h.ratio(usage, pods)
-	wanted := ceil(again * float64(pods))
+	wanted := up(again * float64(pods))
 	switch {
 	case h.tolerated(again), ratio < 1 && again > 1, ratio > 1 && again < 1:
 		return m.Replicas, true
@@ -121,19 +129,21 @@ func (h HPA) average(m Measured) int {
 	if math.IsNaN(m.Sum) || m.Replicas > 0 && h.tolerated(m.Sum/(h.Target*float64(m.Replicas))) {
 		return m.Replicas
 	}
-	return ceil(m.Sum / h.Target)
+	return up(m.Sum / h.Target)
 }
 
 // ratio is utilisation over target. The controller keeps utilisation as a whole number of per cent, rounded down.
 func (h HPA) ratio(usage float64, pods int) float64 {
-	return math.Floor(usage/float64(pods)*100+1e-9) / (h.Target * 100)
+	target := math.Round(h.Target*1e6) / 1e4 // 55, where 100 × 0.55 is a hair more
+	return math.Floor(usage/float64(pods)*100+1e-9) / target
 }
 
-// tolerated has a hair of room, as 0.77/0.7 is not quite 1.1.
-func (h HPA) tolerated(ratio float64) bool { return math.Abs(1-ratio) <= h.Tolerance+1e-9 }
+func (h HPA) tolerated(ratio float64) bool {
+	return ratio >= 1-h.ScaleDown.Tolerance && ratio <= 1+h.ScaleUp.Tolerance
+}
 
-// ceil rounds up. A hair above a whole number is rounding, not load.
-func ceil(x float64) int { return int(min(math.Ceil(x-1e-9), math.MaxInt32)) }
+// up rounds up as the controller does, whatever floats make of it: 50 × 1.1 is 56.
+func up(x float64) int { return int(min(math.Ceil(x), math.MaxInt32)) }
 
 // Autoscaler carries out an HPA's behaviour over time: it remembers recommendations and scale events.
 type Autoscaler struct {
@@ -142,9 +152,9 @@ type Autoscaler struct {
 	up, down    []stamped // replicas added and taken away, within the longest period
 }
 
-// stamped is a number of replicas at a time.
+// stamped is a number of replicas at a time, in nanoseconds since 1970: a replay compares millions of them.
 type stamped struct {
-	at time.Time
+	at int64
 	n  int
 }
 
@@ -170,17 +180,18 @@ func (a *Autoscaler) Scale(now time.Time, current, wanted int) int {
 // stabilize keeps the current replicas within the least recommendation of the upward window and the highest of the
 // downward one, this recommendation included.
 func (a *Autoscaler) stabilize(now time.Time, current, wanted int) int {
-	upCutoff, downCutoff := now.Add(-a.ScaleUp.Stabilization), now.Add(-a.ScaleDown.Stabilization)
+	at := now.UnixNano()
+	upCutoff, downCutoff := at-int64(a.ScaleUp.Stabilization), at-int64(a.ScaleDown.Stabilization)
 	lowest, highest := wanted, wanted
 	for _, r := range a.recommended {
-		if r.at.After(upCutoff) {
+		if r.at > upCutoff {
 			lowest = min(lowest, r.n)
 		}
-		if r.at.After(downCutoff) {
+		if r.at > downCutoff {
 			highest = max(highest, r.n)
 		}
 	}
-	a.recommended = append(forget(a.recommended, now.Add(-max(a.ScaleUp.Stabilization, a.ScaleDown.Stabilization))), stamped{now, wanted})
+	a.recommended = append(forget(a.recommended, min(upCutoff, downCutoff)), stamped{at, wanted})
 	return min(max(current, lowest), highest)
 }
 
@@ -203,7 +214,7 @@ func (a *Autoscaler) upLimit(now time.Time, current int) int {
 		if p.Pods > 0 {
 			return start + p.Pods
 		}
-		return ceil(float64(start) * (1 + float64(p.Percent)/100)) // up, or one replica could never become two
+		return up(float64(start) * (1 + float64(p.Percent)/100)) // up, or one replica could never become two
 	}, larger, smaller)
 }
 
@@ -214,7 +225,7 @@ func (a *Autoscaler) downLimit(now time.Time, current int) int {
 		if p.Pods > 0 {
 			return start - p.Pods
 		}
-		return int(float64(start)*(1-float64(p.Percent)/100) + 1e-9)
+		return int(float64(start) * (1 - float64(p.Percent)/100))
 	}, smaller, larger)
 }
 
@@ -239,14 +250,14 @@ func smaller(a, b int) int { return min(a, b) }
 
 // before is how many replicas there were at the beginning of the period.
 func (a *Autoscaler) before(now time.Time, period time.Duration, current int) int {
-	cutoff := now.Add(-period)
+	cutoff := now.Add(-period).UnixNano()
 	return current - sumAfter(a.up, cutoff) + sumAfter(a.down, cutoff)
 }
 
-func sumAfter(events []stamped, cutoff time.Time) int {
+func sumAfter(events []stamped, cutoff int64) int {
 	sum := 0
 	for _, e := range events {
-		if e.at.After(cutoff) {
+		if e.at > cutoff {
 			sum += e.n
 		}
 	}
@@ -254,12 +265,16 @@ func sumAfter(events []stamped, cutoff time.Time) int {
 }
 
 func (a *Autoscaler) remember(now time.Time, change int) {
-	switch {
-	case change > 0:
-		a.up = append(forget(a.up, now.Add(-a.longestPeriod())), stamped{now, change})
-	case change < 0:
-		a.down = append(forget(a.down, now.Add(-a.longestPeriod())), stamped{now, -change})
+	if change == 0 {
+		return
 	}
+	at := now.UnixNano()
+	cutoff := at - int64(a.longestPeriod())
+	if change > 0 {
+		a.up = append(forget(a.up, cutoff), stamped{at, change})
+		return
+	}
+	a.down = append(forget(a.down, cutoff), stamped{at, -change})
 }
 
 func (a *Autoscaler) longestPeriod() time.Duration {
@@ -272,11 +287,11 @@ func (a *Autoscaler) longestPeriod() time.Duration {
 	return longest
 }
 
-// forget drops what is not after the cutoff, in place.
-func forget(list []stamped, cutoff time.Time) []stamped {
+// forget drops what is not after the cutoff.
+func forget(list []stamped, cutoff int64) []stamped {
 	old := 0
-	for old < len(list) && !list[old].at.After(cutoff) {
+	for old < len(list) && list[old].at <= cutoff {
 		old++
 	}
-	return append(list[:0], list[old:]...)
+	return list[old:]
 }

@@ -51,6 +51,17 @@ func TestWhatTheMetricAsksFor(t *testing.T) {
 	}
 }
 
+func TestEachDirectionHasItsTolerance(t *testing.T) {
+	t.Parallel()
+	h := DefaultHPA(0.5, 1, 100)
+	h.ScaleUp.Tolerance, h.ScaleDown.Tolerance = 0, 0.3
+	for usage, want := range map[float64]int{0.51: 11, 0.5: 10, 0.35: 10, 0.34: 7} {
+		if got, _ := h.Proportional(Measured{Replicas: 10, Ready: 10, Usage: usage}); got != want {
+			t.Errorf("10 replicas at %v of capacity become %d, want %d", usage, got, want)
+		}
+	}
+}
+
 func TestAnExternalAverageCountsReplicasAndNotReadiness(t *testing.T) {
 	t.Parallel()
 	h := DefaultHPA(0.5, 1, 100)
@@ -117,11 +128,11 @@ func TestConfiguredBehaviour(t *testing.T) {
 		return h
 	}
 	free := Behavior{Select: MaxChange, Policies: []ScalingPolicy{{Percent: 1000, Period: 15 * time.Second}}}
-	down := func(select_ SelectPolicy, hold time.Duration, policies ...ScalingPolicy) HPA {
-		return with(free, Behavior{hold, select_, policies})
+	down := func(how SelectPolicy, hold time.Duration, policies ...ScalingPolicy) HPA {
+		return with(free, Behavior{0.1, hold, how, policies})
 	}
-	up := func(select_ SelectPolicy, hold time.Duration, policies ...ScalingPolicy) HPA {
-		return with(Behavior{hold, select_, policies}, free)
+	up := func(how SelectPolicy, hold time.Duration, policies ...ScalingPolicy) HPA {
+		return with(Behavior{0.1, hold, how, policies}, free)
 	}
 	for name, c := range map[string]struct {
 		h HPA
@@ -140,7 +151,8 @@ func TestConfiguredBehaviour(t *testing.T) {
 			scene{10, [][3]int{{0, 12, 12}, {15, 100, 15}, {30, 100, 15}, {60, 100, 18}, {75, 100, 23}}}}, // at 60 s there were 12 a minute before, at 75 s 15
 		"what was taken away within the period is": {up(MaxChange, 0, ScalingPolicy{Pods: 2, Period: minute}),
 			scene{10, [][3]int{{0, 6, 6}, {15, 100, 12}, {30, 100, 12}}}},
-		"one replica can become two": {up(MaxChange, 0, ScalingPolicy{Percent: 10, Period: minute}), scene{1, [][3]int{{0, 9, 2}}}},
+		"10 % of 50 are 6, as floats have it": {up(MaxChange, 0, ScalingPolicy{Percent: 10, Period: minute}), scene{50, [][3]int{{0, 90, 56}}}},
+		"one replica can become two":          {up(MaxChange, 0, ScalingPolicy{Percent: 10, Period: minute}), scene{1, [][3]int{{0, 9, 2}}}},
 		"up after a minute of more, by the least": {up(MaxChange, minute, ScalingPolicy{Percent: 900, Period: 15 * time.Second}),
 			scene{4, [][3]int{{0, 4, 4}, {15, 9, 4}, {30, 8, 4}, {45, 9, 4}, {60, 9, 8}, {75, 9, 8}, {90, 9, 9}}}},
 	} {

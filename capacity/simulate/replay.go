@@ -69,6 +69,9 @@ func (s Setup) demand(load float64) int {
 	return max(s.Min, ceil(load/(s.Usable*s.PerReplica)))
 }
 
+// ceil rounds up. A hair above a whole number is rounding, not load.
+func ceil(x float64) int { return int(min(math.Ceil(x-1e-9), math.MaxInt32)) }
+
 // View is what a policy may know at a synchronisation.
 type View struct {
 	Now  time.Time

@@ -21,6 +21,8 @@ import (
 // simulateFlags is the command line of capacity simulate.
 type simulateFlags struct {
 	file, column, zone, from, to        string
+	hpa                                 string
+	set                                 func(flag string) bool // whether a flag was given
 	step                                time.Duration
 	between                             string
 	policies                            []string
@@ -50,8 +52,12 @@ func (a *cli) capacitySimulate() *cobra.Command {
 			"capacity is compared at equal replica-hours, and a gate says whether a forecast may act for this load. Nothing\n" +
 			"of this needs a server.",
 		Example: "  nines capacity simulate --trace load.csv.gz --provisioning 5m\n" +
-			"  nines capacity simulate --trace load.csv --policy hpa,predictive,fixed:12,oracle --target 60 --sweep --price 0.04 --svg frontier.svg",
-		RunE: func(*cobra.Command, []string) error { return a.simulate(o) },
+			"  nines capacity simulate --trace load.csv --policy hpa,predictive,fixed:12,oracle --target 60 --sweep --price 0.04 --svg frontier.svg\n" +
+			"  kubectl get hpa shop -o yaml > hpa.yaml; nines capacity simulate --trace load.csv --per-replica 50 --hpa hpa.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.set = c.Flags().Changed
+			return a.simulate(o)
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.file, "trace", "", "CSV file of the load; - for standard input")
@@ -62,6 +68,7 @@ func (a *cli) capacitySimulate() *cobra.Command {
 	f.StringVar(&o.to, "to", "", "end of that part")
 	f.StringVar(&o.between, "between", "hold", "load between two rows: hold (that of the row before) or line (straight to the next)")
 	f.StringSliceVar(&o.policies, "policy", []string{"hpa", "predictive", "oracle"}, "policies, separated by commas")
+	f.StringVar(&o.hpa, "hpa", "", "HorizontalPodAutoscaler (autoscaling/v2) to take target, bounds and behaviour from; flags given win")
 	f.Float64Var(&o.target, "target", 70, "utilisation that hpa, keda and predictive aim at, in per cent")
 	f.BoolVar(&o.sweep, "sweep", false, "print and draw the frontiers over targets of 30 to 95 %")
 	f.StringVar(&o.provisioning, "provisioning", "90s", "from wanting a replica to its taking load")
@@ -99,7 +106,7 @@ type simulateBody struct {
 }
 
 func (a *cli) simulate(o simulateFlags) error {
-	plan, err := o.plan()
+	plan, notes, err := o.plan()
 	if err != nil {
 		return err
 	}
@@ -124,7 +131,7 @@ func (a *cli) simulate(o simulateFlags) error {
 	body := simulateBody{
 		File: o.file, Points: len(recorded.Points), Step: manifest.Duration(recorded.Step), TraceFrom: load.Begin, TraceTo: load.Begin.Add(load.Length()),
 		Between: o.between, Provisioning: manifest.Duration(plan.Provisioning), Usable: plan.Usable, Study: study,
-		Notes: slices.Concat([]string{}, recorded.Notes(), load.Notes()),
+		Notes: slices.Concat([]string{}, notes, recorded.Notes(), load.Notes()),
 	}
 	if err := o.priced(&body); err != nil {
 		return err
@@ -132,51 +139,100 @@ func (a *cli) simulate(o simulateFlags) error {
 	return a.simulateShow(body, o)
 }
 
-// plan checks the command line and makes of it all that the trace need not be known for.
-func (o simulateFlags) plan() (simulate.Plan, error) {
-	p := simulate.Plan{Target: o.target / 100, Sweep: o.sweep, Foresight: simulate.Foresight{Level: o.level}}
+// plan checks the command line and makes of it all that the trace need not be known for, with notes on what of the HPA
+// is not followed.
+func (o simulateFlags) plan() (simulate.Plan, []string, error) {
+	p := simulate.Plan{Sweep: o.sweep, Foresight: simulate.Foresight{Level: o.level}}
 	for _, text := range o.policies {
 		s, err := simulate.ParseSpec(text)
 		if err != nil {
-			return p, usageError{err}
+			return p, nil, usageError{err}
 		}
 		p.Specs = append(p.Specs, s)
 	}
-	var provisioning, stabilization manifest.Duration
-	for _, d := range []struct {
-		flag, text string
-		into       *manifest.Duration
-	}{{"provisioning", o.provisioning, &provisioning}, {"stabilization", o.stabilization, &stabilization}} {
-		if err := d.into.UnmarshalText([]byte(d.text)); err != nil {
-			return p, usageError{fmt.Errorf("--%s %q is not a duration such as 90s", d.flag, d.text)}
-		}
+	if err := o.check(); err != nil {
+		return p, nil, err
 	}
-	switch {
-	case o.between != string(simulate.Hold) && o.between != string(simulate.Line):
-		return p, usageError{fmt.Errorf("--between %q is neither hold nor line", o.between)}
-	case o.target < 1 || o.target > 200:
-		return p, usageError{fmt.Errorf("--target %g is not between 1 and 200 %%", o.target)}
-	case !(o.level > 0.5 && o.level < 1):
-		return p, usageError{fmt.Errorf("--level %g is not between 0.5 and 1", o.level)}
-	case o.tolerance < 0 || o.tolerance >= 1:
-		return p, usageError{fmt.Errorf("--tolerance %g is not between 0 and 1", o.tolerance)}
-	case o.perReplica < 0:
-		return p, usageError{errors.New("--per-replica is negative")}
-	case o.perReplica == 0 && o.peak < 1:
-		return p, usageError{errors.New("--peak-replicas is less than 1")}
-	case o.step < 0:
-		return p, usageError{errors.New("--step is negative")}
+	provisioning, err := durationFlag("provisioning", o.provisioning)
+	if err != nil {
+		return p, nil, err
 	}
-	p.Setup = simulate.DefaultSetup(provisioning.Std())
-	p.Min, p.Max, p.Usable = o.lowest, o.highest, o.usable/100
+	p.Setup = simulate.DefaultSetup(provisioning)
+	p.Usable = o.usable / 100
 	p.Predictors = map[string]func() simulate.Predictor{
 		"pool": func() simulate.Predictor {
 			return simulate.FromForecaster(forecast.Make, simulate.DefaultRefit)
 		},
 	}
-	p.HPA = simulate.DefaultHPA(p.Target, p.Min, p.Max)
-	p.HPA.Tolerance, p.HPA.ScaleDown.Stabilization = o.tolerance, stabilization.Std()
-	return p, nil
+	notes, err := o.autoscaler(&p)
+	return p, notes, err
+}
+
+func (o simulateFlags) check() error {
+	switch {
+	case o.between != string(simulate.Hold) && o.between != string(simulate.Line):
+		return usageError{fmt.Errorf("--between %q is neither hold nor line", o.between)}
+	case o.target < 1 || o.target > 200:
+		return usageError{fmt.Errorf("--target %g is not between 1 and 200 %%", o.target)}
+	case !(o.level > 0.5 && o.level < 1):
+		return usageError{fmt.Errorf("--level %g is not between 0.5 and 1", o.level)}
+	case o.tolerance < 0 || o.tolerance >= 1:
+		return usageError{fmt.Errorf("--tolerance %g is not between 0 and 1", o.tolerance)}
+	case o.perReplica < 0:
+		return usageError{errors.New("--per-replica is negative")}
+	case o.perReplica == 0 && o.peak < 1:
+		return usageError{errors.New("--peak-replicas is less than 1")}
+	case o.step < 0:
+		return usageError{errors.New("--step is negative")}
+	}
+	return nil
+}
+
+// autoscaler sets the HPA: that of the file, else the defaults; a flag that was given wins over the file.
+func (o simulateFlags) autoscaler(p *simulate.Plan) ([]string, error) {
+	stabilization, err := durationFlag("stabilization", o.stabilization)
+	if err != nil {
+		return nil, err
+	}
+	given := func(flag string) bool { return o.hpa == "" || o.set(flag) }
+	var notes []string
+	if o.hpa != "" {
+		text, err := os.ReadFile(o.hpa)
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "read the HPA")
+		}
+		if p.HPA, notes, err = simulate.ReadHPA(manifest.File{Name: o.hpa, Text: string(text)}); err != nil {
+			return nil, err
+		}
+	} else {
+		p.HPA = simulate.DefaultHPA(o.target/100, o.lowest, o.highest)
+	}
+	if given("target") {
+		p.HPA.Target = o.target / 100
+	}
+	if given("min") {
+		p.HPA.Min = o.lowest
+	}
+	if given("max") {
+		p.HPA.Max = o.highest
+	}
+	if given("tolerance") {
+		p.HPA.ScaleUp.Tolerance, p.HPA.ScaleDown.Tolerance = o.tolerance, o.tolerance
+	}
+	if given("stabilization") {
+		p.HPA.ScaleDown.Stabilization = stabilization
+	}
+	p.Target, p.Min, p.Max = p.HPA.Target, p.HPA.Min, p.HPA.Max
+	return notes, nil
+}
+
+// durationFlag reads a duration such as 90s or 7d.
+func durationFlag(flag, text string) (time.Duration, error) {
+	var d manifest.Duration
+	if err := d.UnmarshalText([]byte(text)); err != nil {
+		return 0, usageError{fmt.Errorf("--%s %q is not a duration such as 90s or 7d", flag, text)}
+	}
+	return d.Std(), nil
 }
 
 // simulateTrace reads the part of the file that is meant.
@@ -224,12 +280,9 @@ func (o simulateFlags) size(p *simulate.Plan, l simulate.Load) error {
 	if o.warmUp == "" {
 		return nil
 	}
-	var d manifest.Duration
-	if err := d.UnmarshalText([]byte(o.warmUp)); err != nil {
-		return usageError{fmt.Errorf("--warm-up %q is not a duration such as 7d", o.warmUp)}
-	}
-	p.WarmUp = d.Std()
-	return nil
+	warmUp, err := durationFlag("warm-up", o.warmUp)
+	p.WarmUp = warmUp
+	return err
 }
 
 // priced adds what each policy costs, exact to the smallest unit of the currency.

@@ -81,6 +81,39 @@ func TestSimulateComparesPoliciesOnATrace(t *testing.T) {
 	}
 }
 
+func TestSimulateTakesAnHPAAsItIs(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"load.csv": steepDays(2), "hpa.yaml": `apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: shop}
+spec:
+  minReplicas: 20
+  maxReplicas: 25
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 55}}}]
+  behavior: {scaleDown: {selectPolicy: Disabled}}
+`, "bad.yaml": "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nspec: {maxReplicas: 0}\n"})
+	run := func(words ...string) simulateBody {
+		t.Helper()
+		words = append([]string{"capacity", "simulate", "--json", "--policy", "hpa", "--trace", filepath.Join(dir, "load.csv")}, words...)
+		code, out, errOut := nines(t, words...)
+		var got simulateBody
+		if err := json.Unmarshal([]byte(out), &got); code != exitOK || err != nil {
+			t.Fatalf("exits with %d: %s%v", code, errOut, err)
+		}
+		return got
+	}
+	file := filepath.Join(dir, "hpa.yaml")
+	if got := run("--hpa", file).Outcomes[0]; *got.Target != 0.55 || got.ReplicaHoursPD != 25*24 {
+		t.Errorf("never taken away below 25: target %v, %v replica-hours a day", *got.Target, got.ReplicaHoursPD)
+	}
+	if got := run("--hpa", file, "--target", "60", "--max", "22").Outcomes[0]; *got.Target != 0.6 || got.ReplicaHoursPD != 22*24 {
+		t.Errorf("a flag does not win: target %v, %v replica-hours a day", *got.Target, got.ReplicaHoursPD)
+	}
+	if code, _, errOut := nines(t, "capacity", "simulate", "--trace", filepath.Join(dir, "load.csv"), "--hpa", filepath.Join(dir, "bad.yaml")); code != exitInvalid || !strings.Contains(errOut, "bad.yaml:3") {
+		t.Errorf("a bad HPA: exits with %d: %s", code, errOut)
+	}
+}
+
 func TestSimulateTellsWhatATraceLacks(t *testing.T) {
 	t.Parallel()
 	text := steepDays(2)
