@@ -2,6 +2,7 @@ package examples
 
 import (
 	"log/slog"
+	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nines-sre/nines/capacity/cost"
 	"github.com/nines-sre/nines/incidents/oncall"
 	"github.com/nines-sre/nines/internal/manifest"
 	"github.com/nines-sre/nines/runbooks"
@@ -167,6 +169,33 @@ func TestTheOnCallExampleHasSomebodyOnCallAllYear(t *testing.T) {
 	for name, s := range schedules {
 		if skipped := s.Skipped(from); len(skipped) > 0 {
 			t.Errorf("%s never has %v on call", name, skipped)
+		}
+	}
+}
+
+func TestTheCostExampleIsPricedAsItSays(t *testing.T) {
+	t.Parallel()
+	c := load(t, "cost")
+	sheets, budgets := c.PriceSheets(), c.CostBudgets()
+	if len(sheets) != 1 || len(budgets) != 2 || len(budgets[1].Alerts) != 4 || len(budgets[0].Alerts) != 2 {
+		t.Fatalf("%d sheets, budgets %+v", len(sheets), budgets)
+	}
+	frankfurt := cost.Place{Provider: "gcp", Region: "europe-west3", InstanceType: "n2-standard-4"}
+	in := func(year int) time.Time { return time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC) }
+	for _, f := range []struct {
+		what     string
+		resource cost.Resource
+		place    cost.Place
+		at       time.Time
+		want     string
+	}{
+		{"the region's price", cost.CPU, frankfurt, in(2026), "0.0382"}, {"the default", cost.CPU, cost.Place{}, in(2026), "0.0310"},
+		{"the next year's", cost.CPU, cost.Place{}, in(2027), "0.0325"}, {"the node's", cost.Node, frankfurt, in(2026), "0.178"},
+		{"the negotiated one", cost.GPU, frankfurt, in(2026), "0.80"}, {"with its discount", cost.Storage, frankfurt, in(2026), "0.00005225"},
+	} {
+		q, ok := sheets[0].Quote(f.resource, "", f.place, f.at)
+		if want, _ := new(big.Rat).SetString(f.want); !ok || q.Unit.Cmp(want) != 0 {
+			t.Errorf("%s: %v, want %s", f.what, q.Unit, f.want)
 		}
 	}
 }

@@ -27,6 +27,7 @@ func Components() []Component {
 		{"trackers", "tracker-behind", []string{"sync-trackers", "count-tracker-lag"}},
 		{"evidence and diagnostics", "part-evidence", []string{"keep-evidence", "run-diagnostics", "link-changes"}},
 		{"ledger and SLA reports", "part-reports", []string{"copy-ledger", "update-budgets"}},
+		{"cost budgets", "cost-budget", []string{"watch-cost-budgets"}},
 		{"gate for changes", "part-gate", nil},
 		{"pages and API", "part-web", []string{"forget-sessions"}},
 		{"live updates", "part-streams", nil},

@@ -39,7 +39,7 @@ func (m metrics) child(s ChildState) { m.children.Observe(s.Name, s.Up, s.Restar
 // periodic is all the work that is done by itself.
 var periodic = []string{
 	jobEscalate, jobLapse, jobRejudge, jobHeart, jobUndefined, jobForget, jobSelfwatch, jobCorrections, jobLedger, jobBudgets, jobLinks,
-	jobNotices, jobSessions, jobOnCall, jobAudit, jobDiagnose, jobChase, jobOverdue, jobGaps, jobLetters, jobTrackers, jobTrackerLag, jobEvidence,
+	jobNotices, jobSessions, jobOnCall, jobAudit, jobDiagnose, jobChase, jobOverdue, jobGaps, jobCosts, jobLetters, jobTrackers, jobTrackerLag, jobEvidence,
 }
 
 func (p *plane) startTelemetry(ctx context.Context) error {

@@ -71,6 +71,7 @@ func (p *plane) startWork(ctx context.Context, g *errgroup.Group) error {
 		{jobTrackers, trackersEvery, p.trackers().run},
 		{jobTrackerLag, trackerLagEvery, p.countTrackers()},
 		{jobGaps, gapsEvery, p.watchGaps(newGapWatch(p.telemetry.Registry))},
+		{jobCosts, costsEvery, p.watchCosts()},
 	} {
 		g.Go(func() error { return p.every(ctx, w.interval, w.name, w.do) })
 	}

@@ -170,13 +170,13 @@ type Span struct{ From, To time.Time }
 // Hours returns the span's length.
 func (s Span) Hours() *big.Rat { return big.NewRat(int64(s.To.Sub(s.From)), int64(time.Hour)) }
 
-// Spans cuts [from, to) where a rate, discount or commitment begins or ends, in order.
-func (s PriceSheet) Spans(from, to time.Time) []Span {
-	cuts := []time.Time{from, to}
+// Changes lists when a rate, discount or commitment begins or ends, in order.
+func (s PriceSheet) Changes() []time.Time {
+	var cuts []time.Time
 	cut := func(e Effective) {
 		for _, t := range []time.Time{e.From, e.To} {
-			if t.After(from) && t.Before(to) {
-				cuts = append(cuts, t)
+			if !t.IsZero() {
+				cuts = append(cuts, t.UTC())
 			}
 		}
 	}
@@ -190,11 +190,23 @@ func (s PriceSheet) Spans(from, to time.Time) []Span {
 		cut(c.Effective)
 	}
 	slices.SortFunc(cuts, time.Time.Compare)
+	return slices.CompactFunc(cuts, time.Time.Equal)
+}
+
+// Spans cuts [from, to) at the sheet's changes, in order.
+func (s PriceSheet) Spans(from, to time.Time) []Span { return SpansOf(s.Changes(), from, to) }
+
+// SpansOf cuts [from, to) at the changes, which are in order.
+func SpansOf(changes []time.Time, from, to time.Time) []Span {
 	var spans []Span
-	for i := 1; i < len(cuts); i++ {
-		if cuts[i-1].Before(cuts[i]) {
-			spans = append(spans, Span{cuts[i-1].UTC(), cuts[i].UTC()})
+	for _, t := range changes {
+		if t.After(from) && t.Before(to) {
+			spans = append(spans, Span{from.UTC(), t})
+			from = t
 		}
+	}
+	if from.Before(to) {
+		spans = append(spans, Span{from.UTC(), to.UTC()})
 	}
 	return spans
 }

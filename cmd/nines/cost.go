@@ -197,7 +197,7 @@ func (a *cli) printOutlook(o plan.Outlook) {
 		a.printf("It ends at %s %s; with %g %% between %s and %s, by %d days.\n", m.Expected.Mean, o.Currency, m.Level*100, m.Expected.Lower, m.Expected.Upper, m.History)
 	}
 	if len(o.Path) > 0 {
-		a.printf("\nA month now: %s fixed, %s that grows with users (by %d days); users grow %s %% a month, %s to %s.\n\n", o.Fixed, o.Variable, o.Days,
+		a.printf("\nA month now: %s fixed, %s that grows with users (by %d days);\nusers grow %s %% a month, %s to %s.\n\n", o.Fixed, o.Variable, o.Days,
 			o.Growth.Expected, o.Growth.Low, o.Growth.High)
 		var rows [][]string
 		for _, p := range o.Path {
@@ -292,16 +292,30 @@ func (a *cli) printBudgets(states []cost.BudgetState) {
 		if s.Expected != nil && s.Ahead != nil {
 			expected, ahead = s.Expected.String(), percent(*s.Ahead)
 		}
-		var reached []string
-		for _, alert := range s.Alerts {
-			if alert.Reached {
-				reached = append(reached, alert.At.String()+" % "+alert.Of)
-			}
-		}
-		rows = append(rows, []string{s.Budget.Name, s.Budget.Scope.String(), s.Budget.Monthly.String(), s.Spent.String(), percent(s.Share), expected, ahead,
-			cmp.Or(strings.Join(reached, ", "), "none")})
+		rows = append(rows, []string{s.Budget.Name, s.Budget.Monthly.String(), s.Spent.String(), percent(s.Share), expected, ahead, marks(s.Alerts)})
 	}
-	a.table([]string{"budget", "of", "monthly", "spent", "", "expected", "", "reached"}, rows)
+	a.table([]string{"budget", "monthly", "spent", "", "expected", "", "marks"}, rows)
+	for _, s := range states {
+		a.printf("%s is of %s.\n", s.Budget.Name, s.Budget.Scope)
+	}
+}
+
+// marks are the alerts that are reached, such as "50, 80; ahead 100".
+func marks(alerts []cost.AlertState) string {
+	var spent, ahead []string
+	for _, alert := range alerts {
+		switch {
+		case alert.Reached && alert.Of == cost.Forecast:
+			ahead = append(ahead, alert.At.String())
+		case alert.Reached:
+			spent = append(spent, alert.At.String())
+		}
+	}
+	text := strings.Join(spent, ", ")
+	if len(ahead) > 0 {
+		text += "; ahead " + strings.Join(ahead, ", ")
+	}
+	return cmp.Or(strings.TrimPrefix(text, "; "), "none")
 }
 
 func (a *cli) costAnomalies() *cobra.Command {

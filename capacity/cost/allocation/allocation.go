@@ -89,6 +89,8 @@ func order(c Category) int { return slices.Index([]Category{Workload, Idle, Shar
 type allocator struct {
 	sheet      cost.PriceSheet
 	namespaces map[string]string // those whose workload is shared, to the shared cost's name
+	changes    []time.Time       // of prices
+	priced     map[shape][3]*big.Rat
 	segments   map[segmentKey]*segment
 	amounts    map[rowKey]*big.Rat
 	quantities map[rowKey]float64
@@ -98,14 +100,14 @@ type allocator struct {
 // Make allocates what the period cost. The order of steps, nodes, containers and meters does not matter.
 func Make(in Input) Allocation {
 	a := &allocator{sheet: in.Sheet, namespaces: map[string]string{}, segments: map[segmentKey]*segment{}, amounts: map[rowKey]*big.Rat{},
-		quantities: map[rowKey]float64{}, told: map[string]bool{}}
+		changes: in.Sheet.Changes(), priced: map[shape][3]*big.Rat{}, quantities: map[rowKey]float64{}, told: map[string]bool{}}
 	for _, s := range in.Sheet.Shared {
 		for _, n := range s.Namespaces {
 			a.namespaces[n] = s.Name
 		}
 	}
 	for _, step := range in.Steps {
-		for _, span := range in.Sheet.Spans(step.From, step.To) {
+		for _, span := range cost.SpansOf(a.changes, step.From, step.To) {
 			a.nodes(step, span)
 		}
 		for _, m := range step.Meters {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/big"
 	"slices"
+	"time"
 
 	"github.com/nines-sre/nines/capacity/cost"
 )
@@ -73,8 +74,27 @@ func (a *allocator) nodes(step Step, span cost.Span) {
 	}
 }
 
-// prices returns what an hour of the node's cpu, ram and gpu costs.
+// shape is what the prices of a node depend on, where no commitment covers it.
+type shape struct {
+	cost.Place
+	cpu, ram, gpu float64
+	era           int // between two changes of prices
+}
+
+// prices returns what an hour of the node's cpu, ram and gpu costs; the same shape is worked out once.
 func (a *allocator) prices(n Node, span cost.Span, committed commitments) [3]*big.Rat {
+	if len(committed) > 0 || n.Machines() != 1 {
+		return a.pricesOf(n, span, committed)
+	}
+	era, _ := slices.BinarySearchFunc(a.changes, span.From.Add(1), time.Time.Compare)
+	k := shape{n.Place, amount(n.CPU), amount(n.RAM), amount(n.GPU), era}
+	if _, known := a.priced[k]; !known {
+		a.priced[k] = a.pricesOf(n, span, committed)
+	}
+	return a.priced[k]
+}
+
+func (a *allocator) pricesOf(n Node, span cost.Span, committed commitments) [3]*big.Rat {
 	var parts [3]*big.Rat
 	var lacks []cost.Resource
 	for i, r := range machine {
