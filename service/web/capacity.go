@@ -57,7 +57,7 @@ type workloadRow struct {
 	Horizon        string
 	Current        string
 	Desired        string
-	Class          string // of the state: "good", "warn", "bad" or "quiet"
+	Class          string // of the state: "good", "warm", "bad" or "quiet"
 	State          string
 	Trouble        string // why nothing is known
 }
@@ -112,7 +112,7 @@ func workloadRowOf(o WorkloadOutlook) workloadRow {
 	case d.Current < 0 || r.Load == missingMark:
 		r.Class, r.State, r.Desired = "quiet", "not known", missingMark
 	case d.Desired > d.Current:
-		r.Class, r.State = "warn", "too few"
+		r.Class, r.State = "warm", "too few"
 	case d.Desired < d.Current:
 		r.Class, r.State = "good", "could do with fewer"
 	default:
