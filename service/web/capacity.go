@@ -57,7 +57,7 @@ type workloadRow struct {
 	Horizon        string
 	Current        string
 	Desired        string
-	Class          string // of the state: "good", "warm", "bad" or "quiet"
+	Class          string // of the state: "good", "warm", "bad" or ""
 	State          string
 	Trouble        string // why nothing is known
 }
@@ -85,7 +85,7 @@ func (s *site) capacity(c *fiber.Ctx, who access.Principal) error {
 		o, err := s.Capacity.Outlook(ctx, name)
 		if err != nil {
 			m.note("the load of "+name, err)
-			view.Workloads = append(view.Workloads, workloadRow{Name: name, Class: "quiet", State: "not known", Load: missingMark, Expected: missingMark, Current: missingMark, Desired: missingMark})
+			view.Workloads = append(view.Workloads, workloadRow{Name: name, Class: "", State: "not known", Load: missingMark, Expected: missingMark, Current: missingMark, Desired: missingMark})
 			continue
 		}
 		view.Workloads = append(view.Workloads, workloadRowOf(o))
@@ -110,7 +110,7 @@ func workloadRowOf(o WorkloadOutlook) workloadRow {
 	}
 	switch {
 	case d.Current < 0 || r.Load == missingMark:
-		r.Class, r.State, r.Desired = "quiet", "not known", missingMark
+		r.Class, r.State, r.Desired = "", "not known", missingMark
 	case d.Desired > d.Current:
 		r.Class, r.State = "warm", "too few"
 	case d.Desired < d.Current:
